@@ -1,0 +1,238 @@
+"""A record batch with its schema, decoded column by column into what profiles count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from watchkeeper.errors import UnreadableSource
+from watchkeeper.schema import Schema, label_text
+from watchkeeper.sketches import kernel
+from watchkeeper.sketches.kernel import Floats, Int64s, UInt64s
+from watchkeeper.window import zone_info
+
+_NULL_WORD = np.uint64(0x6E75_6C6C_0000_0001)
+_NAN_WORD = np.uint64(0x7FF8_0000_0000_0000)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Float64 values, shape (n,), NaN where ``null``; ``mistyped`` counts texts that are no numbers (null as well)."""
+
+    values: Floats
+    null: NDArray[np.bool_] | None
+    mistyped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Moments64:
+    """Microseconds since 1970 in UTC, shape (n,), 0 where ``null``."""
+
+    values: Int64s
+    null: NDArray[np.bool_] | None
+    mistyped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Categories by code: ``names[codes[i]]``, code -1 where null. ``words`` are the names as Arrow."""
+
+    names: pa.Array
+    codes: NDArray[np.int32]
+
+
+class Batch:
+    """Rows in Arrow with the roles and kinds of their columns; each column is decoded once, when first asked for."""
+
+    def __init__(self, rows: pa.RecordBatch, schema: Schema) -> None:
+        self.record_batch = rows
+        self.schema = schema
+        self._decoded: dict[tuple[str, str], Any] = {}
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return int(self.record_batch.num_rows)
+
+    def has(self, column: str) -> bool:
+        """Whether the rows have this column."""
+        return self.record_batch.schema.get_field_index(column) >= 0
+
+    def column(self, name: str) -> pa.Array:
+        """Return a column as it came; all null where the rows lack it."""
+        index = self.record_batch.schema.get_field_index(name)
+        return self.record_batch.column(index) if index >= 0 else pa.nulls(self.rows)
+
+    def numbers(self, name: str) -> Numbers:
+        """Return a column as float64. Booleans are 0 and 1, durations microseconds; text is read where it is a number."""
+        key = ("numbers", name)
+        if key not in self._decoded:
+            self._decoded[key] = _to_numbers(self.column(name))
+        return self._decoded[key]  # type: ignore[no-any-return]
+
+    def moments(self, name: str) -> Moments64:
+        """Return a column as UTC microseconds; naive times are taken to be in the schema's zone."""
+        key = ("moments", name)
+        if key not in self._decoded:
+            self._decoded[key] = _to_moments(self.column(name), self.schema.zone)
+        return self._decoded[key]  # type: ignore[no-any-return]
+
+    def texts(self, name: str) -> Texts:
+        """Return a column as categories; whole floats read as integers, so 1.0 and 1 are one category."""
+        key = ("texts", name)
+        if key not in self._decoded:
+            self._decoded[key] = _to_texts(self.column(name))
+        return self._decoded[key]  # type: ignore[no-any-return]
+
+    def words(self, name: str) -> UInt64s:
+        """Return one 64-bit word per row for hashing; equal values of a kind have equal words on every machine."""
+        kind = self.schema.kinds.get(name)
+        if kind in {"categorical", "boolean", "text"}:
+            texts = self.texts(name)
+            hashes = np.concatenate([hash_texts(texts.names), [_NULL_WORD]])
+            return hashes[texts.codes]
+        decoded = self.moments(name) if kind == "datetime" else self.numbers(name)
+        values = decoded.values
+        if values.dtype == np.float64:
+            values = values + 0.0  # -0.0 becomes 0.0
+        words: UInt64s = values.view(np.uint64)
+        if values.dtype == np.float64 and np.isnan(values).any():
+            words = np.where(np.isnan(values), _NAN_WORD, words)
+        return words if decoded.null is None else np.where(decoded.null, _NULL_WORD, words)
+
+    def row_hashes(self, names: list[str]) -> UInt64s:
+        """Hash each row over the named columns; shape (n,)."""
+        return kernel.combine_hashes([self.words(name) for name in names])
+
+
+def hash_texts(names: pa.Array) -> UInt64s:
+    """Return the stable 64-bit hash of each text, shape (n,), straight from Arrow's buffers."""
+    if len(names) == 0:
+        return np.empty(0, dtype=np.uint64)
+    wide = names.cast(pa.large_string())
+    _, offsets, data = wide.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int64)[wide.offset : wide.offset + len(wide) + 1]
+    raw = np.frombuffer(data, dtype=np.uint8) if data is not None else np.empty(0, dtype=np.uint8)
+    return kernel.hash_bytes(raw, ends)
+
+
+def _nulls(array: pa.Array) -> NDArray[np.bool_] | None:
+    return array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _to_numbers(array: pa.Array) -> Numbers:
+    kind = array.type
+    if pa.types.is_null(kind):
+        return Numbers(np.full(len(array), np.nan), np.ones(len(array), dtype=bool))
+    if _is_text(kind):
+        return _read_numbers(array)
+    if pa.types.is_dictionary(kind):
+        array = array.dictionary_decode()
+    if pa.types.is_duration(kind) or pa.types.is_time(kind):
+        array = array.cast(pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us")).cast(pa.int64())
+    elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        array = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    null = _nulls(array)
+    if not pa.types.is_float64(array.type):
+        array = array.cast(pa.float64(), safe=False)
+    values = array.to_numpy(zero_copy_only=False)
+    return Numbers(np.ascontiguousarray(values, dtype=np.float64), null)
+
+
+def _read_numbers(array: pa.Array) -> Numbers:
+    """Read texts as numbers, one parse for each distinct text."""
+    texts = _to_texts(array)
+    parsed = np.full(len(texts.names) + 1, np.nan)
+    known = np.zeros(len(texts.names) + 1, dtype=bool)
+    for place, text in enumerate(texts.names.to_pylist()):
+        try:
+            parsed[place], known[place] = float(text), True
+        except ValueError:
+            continue
+    null = ~known[texts.codes]
+    return Numbers(parsed[texts.codes], null if null.any() else None, int(null.sum() - (texts.codes < 0).sum()))
+
+
+def _to_moments(array: pa.Array, zone: str | None) -> Moments64:
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        array = array.dictionary_decode()
+    before = array.null_count
+    if _is_text(kind):
+        array = _read_moments(array)
+    elif pa.types.is_null(kind) or not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        array = pa.nulls(len(array), pa.timestamp("us"))
+    naive = array.type.tz is None if pa.types.is_timestamp(array.type) else True
+    array = array.cast(pa.timestamp("us", None if naive else "UTC"), safe=False)
+    null = _nulls(array)
+    values = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    if naive and zone is not None:
+        values = _to_utc(values, zone)
+    return Moments64(values, null, array.null_count - before)
+
+
+def _read_moments(array: pa.Array) -> pa.Array:
+    """Read ISO 8601 texts; what cannot be read becomes null."""
+    try:
+        return array.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        pass
+    try:
+        return array.cast(pa.timestamp("us", "UTC"))
+    except pa.ArrowInvalid:
+        return pa.nulls(len(array), pa.timestamp("us"))
+
+
+def _to_utc(local: Int64s, zone: str) -> Int64s:
+    """Turn local clock readings into UTC, the earlier of two where a clock was set back."""
+    from datetime import datetime, timedelta
+
+    info, hour = zone_info(zone), 3_600_000_000 // 4
+    quarters, inverse = np.unique(local // hour, return_inverse=True)
+    epoch = datetime(1970, 1, 1)
+    offsets = np.zeros(len(quarters), dtype=np.int64)
+    for place, quarter in enumerate(quarters.tolist()):
+        try:
+            offset = (epoch + timedelta(microseconds=quarter * hour)).replace(tzinfo=info).utcoffset()
+        except OverflowError:
+            continue
+        offsets[place] = (offset or timedelta()) // timedelta(microseconds=1)
+    return local - offsets[inverse]
+
+
+def _to_texts(array: pa.Array) -> Texts:
+    if isinstance(array, pa.ChunkedArray):
+        raise UnreadableSource("a batch", "its columns must be plain arrays")
+    if not pa.types.is_dictionary(array.type):
+        if pa.types.is_null(array.type):
+            array = array.cast(pa.string())
+        array = array.dictionary_encode()
+    codes = array.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
+    names = array.dictionary
+    if not _is_text(names.type):
+        names = pa.array([category_text(v) for v in names.to_pylist()], pa.string())
+    if names.null_count:  # a null inside the dictionary is a null all the same
+        missing = names.is_null().to_numpy(zero_copy_only=False)
+        codes = np.where((codes >= 0) & missing[codes], -1, codes)
+        names = pc.fill_null(names, "")
+    unique = names.dictionary_encode()
+    if len(unique.dictionary) < len(names):  # a dictionary may hold a value twice
+        codes = np.where(codes < 0, -1, unique.indices.to_numpy(zero_copy_only=False)[codes])
+        names = unique.dictionary
+    return Texts(names, np.ascontiguousarray(codes, dtype=np.int32))
+
+
+def category_text(value: object) -> str:
+    """Return a category as people read it: booleans as true and false, whole floats as integers."""
+    return str(value).lower() if isinstance(value, bool) else label_text(value)

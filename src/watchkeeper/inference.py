@@ -1,0 +1,222 @@
+"""Guess the roles, kinds and task that a schema leaves open, from a first look at the data."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.errors import InvalidSchema
+from watchkeeper.schema import Kind, Schema, Task, label_text
+
+FEW = 20
+"""Integers with at most so many distinct values are categorical unless the schema says otherwise."""
+_MOST_CLASSES = 256
+_NAMES: dict[str, tuple[str, ...]] = {
+    "timestamp": ("timestamp", "event_time", "prediction_time", "event_timestamp", "datetime", "ts"),
+    "target": ("target", "label", "y_true", "ground_truth", "actual", "y"),
+    "prediction": ("prediction", "predicted", "y_pred", "y_hat", "pred"),
+    "score": ("score", "probability", "proba", "y_score", "y_prob", "y_proba", "prediction_score", "pred_proba", "p"),
+    "id": ("id", "prediction_id", "row_id", "uuid"),
+}
+_POSITIVE = ("1", "true", "yes", "y", "positive", "t")
+
+
+def infer(table: pa.Table, given: Schema | None = None) -> Schema:
+    """Return ``given`` with every column's kind, and with roles and task filled in where they can be guessed.
+
+    A pure function of the rows handed in (10,000 of the reference are enough). What it fills in is listed in
+    ``guessed``. Integers with at most 20 distinct values, and texts that repeat or are short, are categorical; columns
+    of types that cannot be profiled (binary, structures) get no kind and are left out.
+
+    Raises
+    ------
+    UnknownColumn
+        A role names a column that the table does not have.
+    InvalidSchema
+        The task does not fit the target, or there are too many classes.
+    """
+    schema = (given or Schema()).replace()
+    schema.check_columns(table.column_names)
+    guessed = list(schema.guessed)
+    taken = {column for column, _ in schema.roles()}
+    for role, names in _NAMES.items():
+        if getattr(schema, role) is None and (column := _guess(table, role, names, taken)) is not None:
+            setattr(schema, role, column)
+            taken.add(column)
+            guessed.append(role)
+    _infer_kinds(table, schema, guessed)
+    _infer_task(table, schema, guessed)
+    _infer_origins(table, schema)
+    schema.guessed = guessed
+    return schema
+
+
+def _guess(table: pa.Table, role: str, names: tuple[str, ...], taken: set[str]) -> str | None:
+    free = {name.casefold(): name for name in reversed(table.column_names) if name not in taken}
+    if role == "timestamp":
+        moments = [name for name in free.values() if pa.types.is_temporal(table.schema.field(name).type)]
+        known = [free[name] for name in names if name in free and free[name] in moments]
+        return known[0] if known else moments[0] if len(moments) == 1 else None
+    found = next((free[name] for name in names if name in free), None)
+    if found is not None and role == "score" and not _is_share(table[found]):
+        return None
+    return found
+
+
+def _is_share(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_floating(column.type):
+        return False
+    ends = pc.min_max(column).as_py()
+    return ends["min"] is None or (ends["min"] >= 0 and ends["max"] <= 1)
+
+
+def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
+    labels = {schema.target, schema.prediction} if schema.task in {"binary", "multiclass"} or schema.score else set()
+    kinds: dict[str, Kind] = {}
+    for name in table.column_names:
+        if name in schema.kinds:
+            kinds[name] = schema.kinds[name]
+            continue
+        kind = kind_of(table[name])
+        if name in labels or name in schema.segments or name in schema.sensitive:
+            kind = "categorical" if kind != "boolean" else kind
+        elif name in schema.scores().values() or (schema.task == "regression" and name in {schema.target, schema.prediction}):
+            kind = "numeric"
+        if kind is not None:
+            kinds[name] = kind
+            guessed.append(f"kinds.{name}")
+    schema.kinds = kinds
+
+
+def kind_of(column: pa.ChunkedArray) -> Kind | None:
+    """Return the kind that a column of this type and content has, or None for a type that cannot be profiled."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return "categorical" if _is_text(kind.value_type) else kind_of(column.cast(kind.value_type))
+    if pa.types.is_boolean(kind):
+        return "boolean"
+    if pa.types.is_integer(kind):
+        return "categorical" if 0 < pc.count_distinct(column).as_py() <= FEW else "numeric"
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_duration(kind) or pa.types.is_time(kind):
+        return "numeric"
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "datetime"
+    if _is_text(kind):
+        return _text_kind(column)
+    if pa.types.is_null(kind):
+        return "categorical"
+    return None
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _text_kind(column: pa.ChunkedArray) -> Kind:
+    """Prose is long and hardly ever repeats; everything else is a category."""
+    length = pc.mean(pc.utf8_length(column)).as_py() or 0
+    seen = len(column) - column.null_count
+    return "text" if length > 40 and pc.count_distinct(column).as_py() > 0.5 * seen else "categorical"
+
+
+def _distinct(table: pa.Table, name: str | None) -> list[str]:
+    if name is None:
+        return []
+    values: list[Any] = pc.unique(table[name]).drop_null().to_pylist()
+    return sorted({label_text(v) for v in values if not (isinstance(v, float) and math.isnan(v))}, key=_label_order)
+
+
+def _label_order(label: str) -> tuple[bool, float, str]:
+    try:
+        return False, float(label), label
+    except ValueError:
+        return True, 0.0, label
+
+
+def _infer_task(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
+    if schema.target is None and schema.prediction is None and schema.score is None:
+        return
+    if schema.task is None:
+        schema.task = _guess_task(table, schema)
+        guessed.append("task")
+    if schema.task in {"binary", "multiclass"}:
+        _infer_classes(table, schema, guessed)
+    elif schema.task == "regression":
+        for column in (schema.target, schema.prediction):
+            if column is not None:
+                schema.kinds = schema.kinds | {column: "numeric"}
+
+
+def _guess_task(table: pa.Table, schema: Schema) -> Task:
+    if isinstance(schema.score, dict) and len(schema.score) > 2:
+        return "multiclass"
+    if schema.score is not None:
+        return "binary"
+    column = schema.target or schema.prediction
+    assert column is not None  # noqa: S101 - the caller made sure
+    distinct = _distinct(table, column)
+    kind = table.schema.field(column).type
+    whole = all(_label_order(label) [0] or float(label).is_integer() for label in distinct)
+    if (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)) and not (whole and len(distinct) <= FEW):
+        return "regression"
+    return "binary" if len(distinct) <= 2 else "multiclass"
+
+
+def _infer_classes(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
+    for column in (schema.target, schema.prediction):
+        if column is not None and schema.kinds.get(column) != "boolean":
+            schema.kinds = schema.kinds | {column: "categorical"}
+    if not schema.classes:
+        seen = _distinct(table, schema.target) + _distinct(table, schema.prediction)
+        seen += list(schema.score) if isinstance(schema.score, dict) else []
+        if schema.positive is not None:
+            seen.append(label_text(schema.positive))
+        schema.classes = sorted(set(seen), key=_label_order)
+        guessed.append("classes")
+    if len(schema.classes) > _MOST_CLASSES:
+        raise InvalidSchema(
+            f"The target {schema.target!r} has more than {_MOST_CLASSES} classes in its first rows. If it is a number, "
+            "say task='regression'; else list the classes that matter in classes=[...]."
+        )
+    schema.classes = [label_text(c) for c in schema.classes]
+    if schema.task == "binary":
+        _infer_positive(schema, guessed)
+
+
+def _infer_positive(schema: Schema, guessed: list[str]) -> None:
+    if len(schema.classes) > 2:
+        raise InvalidSchema(
+            f"A binary task has two classes, but {schema.target or schema.prediction!r} has {len(schema.classes)}: "
+            f"{', '.join(schema.classes[:10])}. Say task='multiclass', or list the two in classes=[...]."
+        )
+    if schema.positive is None:
+        lower = {c.casefold(): c for c in schema.classes}
+        named = [lower[p] for p in _POSITIVE if p in lower]
+        schema.positive = named[0] if named else schema.classes[-1] if len(schema.classes) == 2 else "1"
+        guessed.append("positive")
+    schema.positive = label_text(schema.positive)
+    if schema.positive not in schema.classes:
+        schema.classes = [*schema.classes, schema.positive][-2:]
+    if len(schema.classes) == 1:
+        schema.classes = ["0" if schema.positive == "1" else f"not {schema.positive}", schema.positive]
+
+
+def _infer_origins(table: pa.Table, schema: Schema) -> None:
+    """Sum squares about a number near the mean where they would otherwise cancel."""
+    origins = dict(schema.origins)
+    for name, kind in schema.kinds.items():
+        column = table[name]
+        if kind != "numeric" or name in origins or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+            continue
+        values = column.drop_null().to_numpy().astype(np.float64)
+        values = values[np.isfinite(values)]
+        if len(values) == 0:
+            continue
+        middle, spread = float(np.median(values)), float(np.ptp(values))
+        if abs(middle) > 1000 * spread and abs(middle) < 1e100:
+            origins[name] = middle
+    schema.origins = origins

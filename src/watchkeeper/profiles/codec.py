@@ -1,0 +1,106 @@
+"""States to bytes and back: versioned, compressed, checked, and safe on bytes that someone made to do harm.
+
+Layout: ``\\x89WKP``, one byte of format, 16 bytes of BLAKE2b over the rest, eight bytes of the size before compression
+(little endian), then MessagePack in Zstandard. Arrays are extension 1: dtype, shape, and the values as differences or
+as they are, in the narrowest integers that hold them. Nothing in it can name code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+import numpy as np
+import pyarrow as pa
+
+from watchkeeper.errors import CorruptProfile, ProfileVersion
+
+MAGIC = b"\x89WKP"
+FORMAT = 1
+_HEADER = len(MAGIC) + 1 + 16 + 8
+_LARGEST = 1 << 30
+_RATIO = 4096
+_ARRAY = 1
+_DTYPES = {"int64": np.int64, "uint64": np.uint64, "float64": np.float64, "uint8": np.uint8}
+_WIDTHS = (np.uint8, np.uint16, np.uint32, np.uint64)
+
+
+def encode(state: Mapping[str, Any]) -> bytes:
+    """Return a state as bytes."""
+    body = msgpack.packb(state, default=_pack_array, use_bin_type=True)
+    packed = pa.Codec("zstd").compress(body, asbytes=True)
+    sized = len(body).to_bytes(8, "little") + packed
+    return MAGIC + bytes([FORMAT]) + hashlib.blake2b(sized, digest_size=16).digest() + sized
+
+
+def decode(data: bytes) -> dict[str, Any]:
+    """Return the state that bytes hold.
+
+    Raises
+    ------
+    CorruptProfile
+        They are no whole profile.
+    ProfileVersion
+        They are of a later format.
+    """
+    if len(data) < _HEADER or data[: len(MAGIC)] != MAGIC:
+        raise CorruptProfile("it does not begin as a profile does" if data else "it is empty")
+    version, digest, sized = data[4], data[5:21], data[21:]
+    if version > FORMAT:
+        raise ProfileVersion(version, FORMAT)
+    if version == 0 or hashlib.blake2b(sized, digest_size=16).digest() != digest:
+        raise CorruptProfile("its checksum is wrong, so it was cut off or changed")
+    size = int.from_bytes(sized[:8], "little")
+    if size > min(_LARGEST, _RATIO * len(sized)):
+        raise CorruptProfile(f"it claims to unpack to {size} bytes")
+    try:
+        body = pa.Codec("zstd").decompress(sized[8:], decompressed_size=size, asbytes=True)
+        state = msgpack.unpackb(body, ext_hook=_unpack_array, raw=False, strict_map_key=False)
+    except CorruptProfile:
+        raise
+    except Exception as error:  # whatever a decoder says of hostile bytes, the caller hears one thing
+        raise CorruptProfile(f"its content cannot be read ({type(error).__name__})") from error
+    if not isinstance(state, dict):
+        raise CorruptProfile("its content is no state")
+    return state
+
+
+def _pack_array(value: object) -> msgpack.ExtType:
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"a state holds a {type(value).__name__}, which cannot be stored")
+    flat = np.ascontiguousarray(value).reshape(-1)
+    mode, raw = "plain", flat.astype(flat.dtype.newbyteorder("<")).tobytes()
+    if value.dtype == np.int64:
+        mode, raw = _narrow(flat)
+    return msgpack.ExtType(_ARRAY, msgpack.packb([value.dtype.name, list(value.shape), mode, raw], use_bin_type=True))
+
+
+def _narrow(flat: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[str, bytes]:
+    """Store ascending integers as differences, and both kinds in the narrowest words; the mode names kind and width."""
+    ascending = len(flat) > 1 and bool((flat[1:] > flat[:-1]).all())
+    words = flat.view(np.uint64)
+    first = b""
+    if ascending:
+        first, words = words[:1].tobytes(), words[1:] - words[:-1]
+    largest = int(words.max()) if len(words) else 0
+    width = next(place for place, w in enumerate(_WIDTHS) if largest <= int(np.iinfo(w).max))
+    return f"{'up' if ascending else 'as'}{width}", first + words.astype(_WIDTHS[width]).tobytes()
+
+
+def _unpack_array(code: int, data: bytes) -> Any:
+    if code != _ARRAY:
+        raise CorruptProfile(f"it holds an unknown extension {code}")
+    name, shape, mode, raw = msgpack.unpackb(data, raw=False)
+    dtype = _DTYPES[name]
+    if mode == "plain":
+        flat: Any = np.frombuffer(raw, dtype=dtype).copy()
+    elif dtype is np.int64 and mode[:2] == "as":
+        flat = np.frombuffer(raw, dtype=_WIDTHS[int(mode[2:])]).astype(np.uint64).view(np.int64)
+    elif dtype is np.int64 and mode[:2] == "up":
+        steps = np.frombuffer(raw[8:], dtype=_WIDTHS[int(mode[2:])]).astype(np.uint64)
+        flat = np.cumsum(np.concatenate([np.frombuffer(raw[:8], dtype=np.uint64), steps]), dtype=np.uint64).view(np.int64)
+    else:
+        raise CorruptProfile(f"it holds an array stored as {mode!r}")
+    return flat.reshape(shape)

@@ -1,0 +1,252 @@
+"""The profile of a window: everything that is known about it, in a small state that can be merged."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from watchkeeper.capture.batch import Batch
+from watchkeeper.errors import CorruptProfile, EmptySource, SchemaError, SourceNotFound, UnreadableSource
+from watchkeeper.profiles import codec
+from watchkeeper.profiles.column import Column, empty_column, profiled_columns, read_column
+from watchkeeper.profiles.outcome import empty_outcome, read_outcome
+from watchkeeper.profiles.rows import outcome_rows
+from watchkeeper.profiles.sample import RowSample
+from watchkeeper.profiles.segments import Segments, Timeline
+from watchkeeper.schema import Schema
+from watchkeeper.sketches.protocol import State, count_of, part_of
+from watchkeeper.window import Window, local_days, moment
+
+
+class Profile:
+    """Counts and sums of a window's rows: columns, outcomes, segments, days, and a sample of rows.
+
+    A profile of a whole is the merge of the profiles of its parts, whatever the parts were. Its size grows with the
+    number of columns, segments and days, never with the number of rows.
+
+    Parameters
+    ----------
+    schema
+        A whole schema, as :func:`watchkeeper.infer_schema` returns; it is frozen.
+    name
+        For people: where the rows came from.
+
+    Attributes
+    ----------
+    rows
+        How many rows were seen.
+    columns
+        State by column.
+    outcome
+        What became of the predictions; None without a task.
+    segments
+        Outcomes by segment column, then value.
+    timeline
+        Outcomes by local day; None without a timestamp or task.
+    sample
+        A uniform sample of rows.
+    start, end
+        First and last event time, in microseconds since 1970; None without a timestamp.
+    """
+
+    SUMS: frozenset[str] = frozenset()
+
+    def __init__(self, schema: Schema, name: str = "") -> None:
+        self.schema = schema.freeze()
+        self.name = name
+        self.rows = 0
+        self.columns: dict[str, Column] = {c: empty_column(schema, c) for c in profiled_columns(schema)}
+        self.outcome = empty_outcome(schema)
+        cuts = dict.fromkeys([*schema.segments, *schema.sensitive]) if self.outcome is not None else {}
+        self.segments = {column: Segments(self._empty_outcome) for column in cuts}
+        timed = schema.timestamp is not None and self.outcome is not None
+        self.timeline = Timeline(self._empty_outcome) if timed else None
+        self.sample = RowSample(schema)
+        self.start: int | None = None
+        self.end: int | None = None
+
+    def _empty_outcome(self) -> Any:
+        return empty_outcome(self.schema)
+
+    @property
+    def window(self) -> Window | None:
+        """First and last event time; None where there is no timestamp."""
+        return None if self.start is None or self.end is None else Window(moment(self.start), moment(self.end))
+
+    @property
+    def coverage(self) -> float | None:
+        """The share of predictions that have a label; None without a task."""
+        if self.outcome is None or self.outcome.rows == 0 or self.schema.target is None:
+            return None
+        return self.outcome.labelled / self.outcome.rows
+
+    def update(self, batch: Batch) -> None:
+        """Add the rows of a batch."""
+        if batch.rows == 0:
+            return
+        self.rows += batch.rows
+        for name, column in self.columns.items():
+            column.update(batch, name)
+        self.sample.update(batch)
+        self._update_outcomes(batch)
+
+    def _update_outcomes(self, batch: Batch) -> None:
+        schema, days = self.schema, None
+        if schema.timestamp is not None:
+            moments = batch.moments(schema.timestamp)
+            there = np.arange(batch.rows) if moments.null is None else np.flatnonzero(~moments.null)
+            if len(there):
+                values = moments.values[there]
+                self.start = _least(self.start, int(values.min()))
+                self.end = _greatest(self.end, int(values.max()))
+                days = local_days(values, schema.zone)
+        rows = outcome_rows(batch)
+        if rows is None or self.outcome is None:
+            return
+        self.outcome.update(rows)
+        for column, segments in self.segments.items():
+            segments.update(batch.texts(column), rows)
+        if days is not None and self.timeline is not None:
+            self.timeline.update(days, rows if len(there) == batch.rows else rows.take(there))
+
+    def merge(self, other: Profile) -> Profile:
+        """Return the profile of both together.
+
+        Raises
+        ------
+        SchemaMismatch
+            They were made with different schemas.
+        """
+        self.schema.check_same(other.schema)
+        merged = Profile(self.schema, self.name or other.name)
+        merged.rows = self.rows + other.rows
+        merged.columns = {c: column.merge(other.columns[c]) for c, column in self.columns.items()}  # type: ignore[arg-type]
+        if self.outcome is not None and other.outcome is not None:
+            merged.outcome = self.outcome.merge(other.outcome)  # type: ignore[arg-type]
+        merged.segments = {c: segments.merge(other.segments[c]) for c, segments in self.segments.items()}
+        if self.timeline is not None and other.timeline is not None:
+            merged.timeline = self.timeline.merge(other.timeline)
+        merged.sample = self.sample.merge(other.sample)
+        merged.start, merged.end = _least(self.start, other.start), _greatest(self.end, other.end)
+        return merged
+
+    def state(self) -> State:
+        """Return the content as plain values and arrays."""
+        return {
+            "schema": self.schema.to_dict(),
+            "name": self.name,
+            "rows": self.rows,
+            "columns": {name: column.state() for name, column in self.columns.items()},
+            "outcome": self.outcome.state() if self.outcome is not None else None,
+            "segments": {column: segments.state() for column, segments in self.segments.items()},
+            "timeline": self.timeline.state() if self.timeline is not None else None,
+            "sample": self.sample.state(),
+            "start": self.start,
+            "end": self.end,
+        }
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Make a profile from a state that may be hostile; raises :class:`CorruptProfile`."""
+        try:
+            made = cls(Schema.from_dict(part_of(state, "schema")), str(state.get("name", "")))
+        except (SchemaError, TypeError, ValueError, KeyError) as error:
+            raise CorruptProfile(f"its schema is damaged ({error})") from error
+        schema = made.schema
+        made.rows = count_of(state, "rows")
+        columns, segments = part_of(state, "columns"), part_of(state, "segments")
+        if list(columns) != list(made.columns) or list(segments) != list(made.segments):
+            raise CorruptProfile("its columns are not those of its schema")
+        made.columns = {name: read_column(part_of(columns, name), schema, name) for name in columns}
+
+        def read(part: Mapping[str, Any]) -> Any:
+            return read_outcome(part, schema)
+
+        if made.outcome is not None:
+            made.outcome = read(part_of(state, "outcome"))
+            made.segments = {c: Segments.from_state(part_of(segments, c), made._empty_outcome, read) for c in segments}
+        if made.timeline is not None:
+            made.timeline = Timeline.from_state(part_of(state, "timeline"), made._empty_outcome, read)
+        made.sample = RowSample.from_state(part_of(state, "sample"), schema)
+        for edge in ("start", "end"):
+            value = state.get(edge)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63):
+                raise CorruptProfile(f"{edge!r} is no moment")
+            setattr(made, edge, value)
+        return made
+
+    def to_bytes(self) -> bytes:
+        """Return the profile as versioned, compressed bytes with a checksum."""
+        return codec.encode(self.state())
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read what :meth:`to_bytes` wrote. The bytes may be hostile.
+
+        Raises
+        ------
+        CorruptProfile
+            They are no whole profile.
+        ProfileVersion
+            They are of a later format.
+        """
+        return cls.from_state(codec.decode(data))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the profile to a file, replacing it whole or not at all."""
+        target = Path(path)
+        partial = target.with_name(target.name + ".partial")
+        try:
+            partial.write_bytes(self.to_bytes())
+            partial.replace(target)
+        except OSError as error:
+            raise UnreadableSource(str(path), f"it cannot be written ({error.strerror}).") from error
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a profile from a file.
+
+        Raises
+        ------
+        SourceNotFound
+            There is no such file.
+        CorruptProfile, ProfileVersion
+            As :meth:`from_bytes`.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except FileNotFoundError as error:
+            raise SourceNotFound(str(path)) from error
+        except OSError as error:
+            raise UnreadableSource(str(path), f"{error.strerror}.") from error
+        return cls.from_bytes(data)
+
+
+def merge(profiles: Iterable[Profile]) -> Profile:
+    """Return the profile of all of them together, in any order the same.
+
+    Raises
+    ------
+    EmptySource
+        There are none.
+    SchemaMismatch
+        They were made with different schemas.
+    """
+    whole: Profile | None = None
+    for profile in profiles:
+        whole = profile if whole is None else whole.merge(profile)
+    if whole is None:
+        raise EmptySource("The list to merge", "profiles")
+    return whole
+
+
+def _least(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first if second is None else min(first, second)
+
+
+def _greatest(first: int | None, second: int | None) -> int | None:
+    return second if first is None else first if second is None else max(first, second)

@@ -1,0 +1,155 @@
+"""Labels, predictions and scores of a batch, coded once and cut into segments and days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from watchkeeper.capture.batch import Batch, Texts
+from watchkeeper.schema import Schema, label_text
+from watchkeeper.sketches.kernel import Floats, Int64s
+
+MISSING = -1
+STRANGE = -2
+CALIBRATION_BINS = 15
+_EPS = float(np.finfo(np.float64).eps)
+Codes = NDArray[np.int16]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    def take(self, places: Int64s | slice) -> Self:
+        """Return the rows at ``places``."""
+        return type(self)(*(getattr(self, f.name)[..., places] for f in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRows(_Rows):
+    """Rows of a classification task, each array of shape (n,) but ``scores``, which has shape (classes or 1, n).
+
+    ``label`` and ``prediction`` are places in ``schema.classes``, -1 where missing, -2 where of no known class. For
+    binary tasks they are 1 for the positive class and 0 for the other. ``probable`` says that the scores are
+    probabilities; ``loss``, ``brier`` are those of the row and 0 where it has no label or score. ``bin`` is the bin of
+    the reliability diagram, ``confidence`` the score that it is about, ``correct`` whether it came true.
+    """
+
+    label: Codes
+    prediction: Codes
+    scores: Floats
+    probable: NDArray[np.bool_]
+    loss: Floats
+    brier: Floats
+    bin: Codes
+    confidence: Floats
+    correct: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRows(_Rows):
+    """Rows of a regression task: ``target`` and ``prediction``, shape (n,), NaN where missing."""
+
+    target: Floats
+    prediction: Floats
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+OutcomeRows = ClassRows | NumberRows
+
+
+def outcome_rows(batch: Batch) -> OutcomeRows | None:
+    """Return what the outcome of a batch is made from; None where the schema names no task that is profiled."""
+    schema = batch.schema
+    if schema.task == "regression":
+        empty = np.full(batch.rows, np.nan)
+        target = batch.numbers(schema.target).values if schema.target else empty
+        return NumberRows(target, batch.numbers(schema.prediction).values if schema.prediction else empty)
+    if schema.task not in {"binary", "multiclass"}:
+        return None
+    places = class_places(schema)
+    label = _codes(batch, schema.target, places)
+    prediction = _codes(batch, schema.prediction, places)
+    return _binary(batch, label, prediction) if schema.task == "binary" else _multiclass(batch, label, prediction)
+
+
+def class_places(schema: Schema) -> dict[str, int]:
+    """Return the code of each class: 1 for the positive and 0 for the other of a binary task, else its place."""
+    if schema.task == "binary":
+        return {c: int(c == label_text(schema.positive)) for c in schema.classes}
+    return {c: place for place, c in enumerate(schema.classes)}
+
+
+def _codes(batch: Batch, column: str | None, places: dict[str, int]) -> Codes:
+    if column is None:
+        return np.full(batch.rows, MISSING, dtype=np.int16)
+    texts: Texts = batch.texts(column)
+    boolean = {"true": "1", "false": "0"}
+    codes = np.full(len(texts.names) + 1, MISSING, dtype=np.int16)
+    for place, name in enumerate(texts.names.to_pylist()):
+        codes[place] = places.get(name, places.get(boolean.get(name, name), MISSING if name == "nan" else STRANGE))
+    return codes[texts.codes]
+
+
+def _binary(batch: Batch, label: Codes, prediction: Codes) -> ClassRows:
+    schema = batch.schema
+    column = next(iter(schema.scores().values()), None)
+    if isinstance(schema.score, dict):
+        column = schema.score.get(label_text(schema.positive), column)
+    score = batch.numbers(column).values if column else np.full(batch.rows, np.nan)
+    score = np.where(np.isinf(score), np.nan, score) if np.isinf(score).any() else score
+    if schema.prediction is None:
+        prediction = np.where(np.isnan(score), MISSING, score >= schema.threshold).astype(np.int16)
+    probable = (score >= 0) & (score <= 1)
+    known = (label >= 0) & probable
+    positive = label == 1
+    loss, brier = _losses(np.where(positive, score, 1 - score), score - positive, known)
+    return ClassRows(label, prediction, score[None, :], probable, loss, brier, _bins(score), score, positive)
+
+
+def _multiclass(batch: Batch, label: Codes, prediction: Codes) -> ClassRows:
+    schema = batch.schema
+    columns = [schema.scores().get(c) for c in schema.classes]
+    missing = np.full(batch.rows, np.nan)
+    given = schema.score is not None
+    scores = np.stack([batch.numbers(c).values if c else missing for c in columns]) if given else np.empty((0, batch.rows))
+    if not given:
+        nothing = np.zeros(batch.rows)
+        no = np.zeros(batch.rows, dtype=bool)
+        return ClassRows(label, prediction, scores, no, nothing, nothing, _bins(nothing), nothing, no)
+    scores[~np.isfinite(scores)] = np.nan
+    probable = ((scores >= 0) & (scores <= 1)).all(axis=0)
+    best = np.argmax(np.where(np.isnan(scores), -np.inf, scores), axis=0)
+    if schema.prediction is None:
+        prediction = np.where(np.isnan(scores).all(axis=0), MISSING, best).astype(np.int16)
+    known = (label >= 0) & probable
+    total = np.where(probable, scores.sum(axis=0), 1.0)
+    shares = scores / np.where(total > 0, total, 1.0)
+    place = np.maximum(label, 0)
+    own = np.take_along_axis(shares, place[None, :].astype(np.int64), axis=0)[0]
+    loss, _ = _losses(own, own, known)
+    brier = np.where(known, (scores**2).sum(axis=0) - 2 * np.take_along_axis(scores, place[None, :].astype(np.int64), axis=0)[0] + 1, 0)
+    confidence = np.take_along_axis(scores, best[None, :], axis=0)[0]
+    return ClassRows(label, prediction, scores, probable, loss, brier, _bins(confidence), confidence, best == label)
+
+
+def _losses(own: Floats, error: Floats, known: NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Return log loss and squared error per row; ``own`` is the probability that was given to what came true."""
+    clipped = np.clip(np.where(known, own, 1.0), _EPS, 1 - _EPS)
+    return np.where(known, -np.log(clipped), 0.0), np.where(known, error * error, 0.0)
+
+
+def _bins(score: Floats) -> Codes:
+    """Return the bin (lower, upper] of width 1/15 in which each score lies; 0 belongs to the first."""
+    edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
+    guess = np.clip(np.nan_to_num(score, nan=0.0) * CALIBRATION_BINS, 0, CALIBRATION_BINS - 1).astype(np.int16)
+    padded = np.concatenate([[-np.inf], edges, [np.inf]])
+    guess += score > padded[guess + 1]
+    guess -= score <= padded[guess]
+    return guess

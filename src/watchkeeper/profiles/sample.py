@@ -1,0 +1,132 @@
+"""A uniform sample of a window's rows, for what cannot be computed from sums."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from watchkeeper.capture.batch import Batch
+from watchkeeper.errors import CorruptProfile
+from watchkeeper.profiles.column import profiled_columns
+from watchkeeper.schema import Schema
+from watchkeeper.sketches.protocol import State, array_of, counts_of, part_of, strings_of
+from watchkeeper.sketches.sample import SampleIndex
+
+SAMPLE_ROWS = 5_000
+"""Part of the format: entries of a sample of up to 200 columns."""
+_SAMPLE_CELLS = 1_000_000
+_ARROW = {"numeric": pa.float64(), "datetime": pa.int64(), "categorical": pa.string(), "boolean": pa.string()}
+
+
+def sample_columns(schema: Schema) -> dict[str, pa.DataType]:
+    """Return the columns whose values a sample keeps, with the Arrow type in which it keeps them."""
+    columns = {name: kind for name, kind in profiled_columns(schema).items() if kind in _ARROW}
+    return {name: _ARROW[kind] for name, kind in columns.items()}
+
+
+def sample_size(schema: Schema) -> int:
+    """Return how many entries a sample keeps: 5,000, fewer for more than 200 columns."""
+    return max(100, min(SAMPLE_ROWS, _SAMPLE_CELLS // max(len(sample_columns(schema)), 1)))
+
+
+class RowSample:
+    """The rows with the smallest hashes of their id, or of their content where there is none.
+
+    ``index`` says which and how often each came; ``rows`` holds their values: numbers as float64, moments as UTC
+    microseconds, categories as text, null where missing.
+    """
+
+    SUMS: frozenset[str] = frozenset()
+
+    def __init__(self, schema: Schema) -> None:
+        self._schema = schema
+        self._columns = sample_columns(schema)
+        self.index = SampleIndex(sample_size(schema))
+        self.rows = pa.table({name: pa.array([], kind) for name, kind in self._columns.items()})
+
+    def update(self, batch: Batch) -> None:
+        """Offer the rows of a batch."""
+        if not self._columns or batch.rows == 0:
+            return
+        content = batch.row_hashes(sorted(self._columns))
+        schema = self._schema
+        priority = batch.row_hashes([schema.id]) if schema.id else content
+        near = np.flatnonzero(priority <= np.uint64(self.index.threshold))
+        if len(near) > self.index.size:  # of one batch, no more than the sample's size can stay
+            limit = np.partition(priority[near], self.index.size - 1)[self.index.size - 1]
+            near = near[priority[near] <= limit]
+        if len(near):
+            chosen = self.index.update(priority[near], content[near])
+            offered = pa.table([_take(batch, name, near) for name in self._columns], names=list(self._columns))
+            self.rows = _gather(self.rows, offered, chosen)
+
+    def merge(self, other: RowSample) -> RowSample:
+        """Return the sample of both together."""
+        merged = RowSample(self._schema)
+        merged.index = SampleIndex.from_state(self.index.state())
+        chosen = merged.index.update(other.index.priority, other.index.content, other.index.copies)
+        merged.rows = _gather(self.rows, other.rows, chosen)
+        return merged
+
+    def state(self) -> State:
+        """Return the content as plain values and arrays."""
+        return {"index": self.index.state(), "rows": {name: _pack(self.rows[name]) for name in self._columns}}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], schema: Schema) -> RowSample:
+        """Make a sample from a state that may be hostile; raises :class:`CorruptProfile`."""
+        made = cls(schema)
+        size = made.index.size
+        made.index = SampleIndex.from_state(part_of(state, "index"))
+        packed = part_of(state, "rows")
+        if list(packed) != list(made._columns) or made.index.size != size:
+            raise CorruptProfile("a sample's columns are not those of the schema")
+        count = len(made.index.priority)
+        made.rows = pa.table({name: _unpack(part_of(packed, name), kind, count) for name, kind in made._columns.items()})
+        return made
+
+
+def _take(batch: Batch, name: str, places: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Array:
+    kind = batch.schema.kinds[name]
+    if kind in {"categorical", "boolean"}:
+        texts = batch.texts(name)
+        codes = texts.codes[places]
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), texts.names).cast(pa.string())
+    decoded = batch.moments(name) if kind == "datetime" else batch.numbers(name)
+    null = None if decoded.null is None else decoded.null[places]
+    return pa.array(decoded.values[places], _ARROW[kind], mask=null)
+
+
+def _gather(first: pa.Table, second: pa.Table, places: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Table:
+    together = pa.concat_tables([first, second.cast(first.schema)])
+    return together.take(pa.array(places)).combine_chunks()
+
+
+def _pack(column: pa.ChunkedArray) -> State:
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
+    null = np.packbits(array.is_null().to_numpy(zero_copy_only=False))
+    if pa.types.is_string(array.type):
+        encoded = array.dictionary_encode()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        return {"names": encoded.dictionary.to_pylist(), "codes": codes + 1}
+    values = array.fill_null(0).to_numpy(zero_copy_only=False)
+    return {"values": values, "null": null}
+
+
+def _unpack(state: Mapping[str, Any], kind: pa.DataType, count: int) -> pa.Array:
+    if pa.types.is_string(kind):
+        names, codes = strings_of(state, "names"), counts_of(state, "codes") - 1
+        if len(codes) != count or (count and codes.max() >= len(names)):
+            raise CorruptProfile("a sample's categories do not fit each other")
+        # take on plain strings: a dictionary array would not check its codes
+        return pa.array(names, pa.string()).take(pa.array(codes, mask=codes < 0))
+    values = array_of(state, "values", np.float64 if pa.types.is_floating(kind) else np.int64)
+    null = array_of(state, "null", np.uint8)
+    if len(values) != count or len(null) != (count + 7) // 8:
+        raise CorruptProfile("a sample's values do not fit each other")
+    return pa.array(values, kind, mask=np.unpackbits(null, count=count).astype(bool))

@@ -1,0 +1,231 @@
+"""Which column plays which role, of which kind it is, and what the model's task is."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from watchkeeper.errors import InvalidSchema, SchemaFrozen, SchemaMismatch, SourceNotFound, UnknownColumn, UnknownKey
+
+Kind = Literal["numeric", "categorical", "boolean", "datetime", "text", "vector", "image", "audio"]
+Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking", "forecasting", "generation"]
+Role = Literal[
+    "id", "timestamp", "target", "prediction", "score", "feature", "segment",
+    "sensitive", "embedding", "text", "image", "query", "weight",
+]  # fmt: skip
+KINDS: tuple[Kind, ...] = get_args(Kind)
+TASKS: tuple[Task, ...] = get_args(Task)
+_SINGLE: tuple[Role, ...] = ("id", "timestamp", "target", "prediction", "query", "weight")
+_MANY = {"segments": "segment", "sensitive": "sensitive"}
+_ALIASES = {"datetime": "timestamp", "label": "target", "prediction_probas": "score", "categorical_features": None}
+
+
+@dataclass
+class Schema:
+    """Roles and kinds of columns. Give what you know; :func:`watchkeeper.infer_schema` guesses the rest and says so.
+
+    A schema can be edited until a profile uses it. From then on it is frozen; :meth:`replace` makes another.
+
+    Parameters
+    ----------
+    timestamp, target, prediction, id, query, weight
+        Name of the column that plays the role.
+    score
+        Name of the column with the probability of the positive class (binary), or a mapping of class to column
+        (multiclass).
+    features
+        Names of the model's inputs. None: every column without another role.
+    segments, sensitive
+        Columns for whose values outcomes are kept apart; ``sensitive`` ones are also groups in fairness.
+    kinds
+        Kind by column.
+    task
+        ``binary``, ``multiclass`` or ``regression``.
+    positive
+        The positive class of a binary task, as it stands in the target.
+    classes
+        All classes, as text. Others that turn up later are counted together as ``__other__``.
+    threshold
+        Where there is a score but no prediction, a score of at least this predicts the positive class.
+    zone
+        IANA zone in which days begin, and which naive timestamps are taken to be in. None is UTC.
+    privileged
+        Sensitive column to its privileged value.
+    origins
+        Numeric column to the number about which its squares are summed. Set it near the mean for columns whose
+        spread is tiny beside their size, such as seconds since 1970.
+    guessed
+        Fields that inference filled in; for people to check.
+
+    Examples
+    --------
+    >>> schema = Schema(target="y", kinds={"y": "categorical"})
+    >>> schema.role("y"), schema.role("x")
+    ('target', 'feature')
+    """
+
+    timestamp: str | None = None
+    target: str | None = None
+    prediction: str | None = None
+    score: str | dict[str, str] | None = None
+    id: str | None = None
+    query: str | None = None
+    weight: str | None = None
+    features: list[str] | None = None
+    segments: list[str] = field(default_factory=list)
+    sensitive: list[str] = field(default_factory=list)
+    kinds: dict[str, Kind] = field(default_factory=dict)
+    task: Task | None = None
+    positive: str | int | float | bool | None = None
+    classes: list[str] = field(default_factory=list)
+    threshold: float = 0.5
+    zone: str | None = None
+    privileged: dict[str, str] = field(default_factory=dict)
+    origins: dict[str, float] = field(default_factory=dict)
+    guessed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for name in (*_MANY, "classes", "guessed"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise InvalidSchema(f"{name} is a list of names; write {name}=[{value!r}], not {name}={value!r}.")
+            setattr(self, name, list(value))
+        for column, kind in self.kinds.items():
+            if kind not in KINDS:
+                raise UnknownKey(str(kind), KINDS, f"The kind of column {column!r}")
+        if self.task is not None and self.task not in TASKS:
+            raise UnknownKey(str(self.task), TASKS, "task")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name != "_frozen" and getattr(self, "_frozen", False):
+            raise SchemaFrozen(name)
+        object.__setattr__(self, name, value)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether a profile uses this schema."""
+        return getattr(self, "_frozen", False)
+
+    def freeze(self) -> Schema:
+        """Forbid further edits and return the schema itself."""
+        self._frozen = True
+        return self
+
+    def replace(self, **changes: Any) -> Schema:
+        """Return an unfrozen copy with ``changes``."""
+        known = [f.name for f in dataclasses.fields(self)]
+        for name in changes:
+            if name not in known:
+                raise UnknownKey(name, known, "Schema")
+        return Schema(**(self.to_dict() | changes))
+
+    def scores(self) -> dict[str, str]:
+        """Return class to score column; a binary score stands under the positive class's name."""
+        if self.score is None:
+            return {}
+        return dict(self.score) if isinstance(self.score, dict) else {label_text(self.positive): self.score}
+
+    def roles(self) -> Iterator[tuple[str, Role]]:
+        """Yield column and role for every role given; a column may come more than once."""
+        for role in _SINGLE:
+            column = getattr(self, role)
+            if column is not None:
+                yield column, role
+        for column in self.scores().values():
+            yield column, "score"
+        for name, role in _MANY.items():
+            for column in getattr(self, name):
+                yield column, role  # type: ignore[misc]
+        for column in self.features or []:
+            yield column, "feature"
+
+    def role(self, column: str) -> Role:
+        """Return the column's leading role; ``feature`` for one that no role names."""
+        return next((role for name, role in self.roles() if name == column), "feature")
+
+    def is_profiled(self, column: str) -> bool:
+        """Whether a column gets a profile of its own: not ids and queries, nor columns that ``features`` leaves out."""
+        named = {role for name, role in self.roles() if name == column}
+        return not named & {"id", "query"} if named else self.features is None
+
+    def check_columns(self, existing: list[str], where: str = "The schema") -> None:
+        """Raise :class:`UnknownColumn` for the first role or kind that names a column the data does not have."""
+        for column, _ in self.roles():
+            if column not in existing:
+                raise UnknownColumn(column, existing, where)
+        for column in self.kinds:
+            if column not in existing:
+                raise UnknownColumn(column, existing, where)
+
+    def check_same(self, other: Schema) -> None:
+        """Raise :class:`SchemaMismatch` naming each difference that keeps two profiles from being put together."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        differences = [f"{k} is {_short(mine[k])} and {_short(theirs[k])}" for k in mine if mine[k] != theirs[k] and k != "guessed"]
+        if differences:
+            raise SchemaMismatch(differences)
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hexadecimal digits that change with anything that changes a profile."""
+        content = {k: v for k, v in self.to_dict().items() if k != "guessed"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values that :meth:`from_dict` takes back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], where: str = "The schema") -> Schema:
+        """Make a schema from plain values.
+
+        Raises
+        ------
+        UnknownKey
+            A key that is none of the parameters; names the nearest.
+        """
+        known = [f.name for f in dataclasses.fields(cls)]
+        fields: dict[str, Any] = {}
+        for key, value in values.items():
+            name = _ALIASES.get(key, key)
+            if name not in known:
+                raise UnknownKey(key, known, where)
+            fields[name] = value
+        try:
+            return cls(**fields)
+        except (TypeError, AttributeError) as error:
+            raise InvalidSchema(f"{where} has a value of the wrong type: {error}.") from error
+
+    @classmethod
+    def from_yaml(cls, path: str | Path) -> Schema:
+        """Read a schema from a YAML file with the parameters as keys."""
+        import yaml
+
+        try:
+            content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise SourceNotFound(str(path)) from error
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            reason = " ".join(str(error).split())
+            raise InvalidSchema(f"{path} is not a YAML file: {reason}") from error
+        if not isinstance(content, dict):
+            raise InvalidSchema(f"{path} must hold keys and values such as 'target: late', but holds {type(content).__name__}.")
+        return cls.from_dict(content.get("schema", content), where=str(path))
+
+
+def label_text(value: object) -> str:
+    """Return a class or category as text: 1, 1.0 and True are ``'1'``, so that a 0/1 target meets a boolean prediction."""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return str(value)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

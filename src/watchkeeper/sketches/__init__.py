@@ -1,0 +1,1 @@
+"""Pure statistics: states that can be merged. No I/O, no tables, no configuration."""

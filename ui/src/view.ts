@@ -1,0 +1,112 @@
+/**
+ * The document that Python hands to the page: `report.to_dict()` in Python has exactly this shape.
+ * The live page, the saved report and the notebook all draw from it. Times are ISO 8601 with offset; shares are 0..1.
+ * `null` means "not known" or "not defined" and is drawn as such, never as zero.
+ */
+export type VerdictName = "ok" | "warning" | "critical" | "not enough data";
+export type Source = "realised" | "estimated";
+
+/** A number with its interval; n is the number of rows it rests on. */
+export interface Estimate { value: number | null; low: number | null; high: number | null; n: number; coverage: number | null }
+
+export interface Side {
+  name: string;            // file name or "reference" / "current"
+  rows: number;
+  start: string | null;    // first and last event time
+  end: string | null;
+  coverage: number | null; // share of predictions that have a label
+  bytes: number;           // size of the stored profile
+}
+
+/** What was tested, and what came of it. Evidence: p_value against alpha. Effect: against floor. */
+export interface Check {
+  verdict: VerdictName;
+  words: string;              // the evidence in one or two sentences
+  effect: number | null; effect_low: number | null; effect_high: number | null;
+  floor: number | null;       // the smallest effect that matters
+  p_value: number | null;     // evidence
+  alpha: number | null;       // the share of the false-alarm budget that this check may spend
+  detectable: number | null;  // smallest effect that this n would have shown with 80 % power
+}
+
+export interface MetricRow extends Check {
+  metric: string;             // vocabulary name: roc_auc, f1, ...
+  title: string;              // "ROC AUC"
+  unit: string | null;        // null, "share", "%", or the target's own
+  better: "higher" | "lower" | "near zero" | null;
+  reference: Estimate | null;
+  current: Estimate | null;
+  estimated: Estimate | null; // what CBPE said without using the labels of current
+}
+
+export interface SegmentRow {
+  column: string;             // "origin"
+  value: string;              // "JFK", or "__other__"
+  rows: [number, number];     // reference, current
+  sensitive: boolean;
+  metrics: MetricRow[];       // a few headline metrics
+}
+
+export interface TimePoint {
+  side: "reference" | "current";
+  start: string; end: string; // half-open, in the model's zone
+  n: number; coverage: number | null;
+  metrics: Record<string, Estimate>;        // realised, by metric name
+  estimated: Record<string, Estimate>;      // by metric name
+}
+
+/** One bar of the reliability diagram. */
+export interface CalibrationBin { lower: number; upper: number; n: number; score: number | null; rate: number | null; low: number | null; high: number | null }
+
+export interface Summary {
+  rows: number; nulls: number; nans: number; infinities: number;
+  distinct: number | null; distinct_exact: boolean;
+  mean: number | null; sd: number | null;
+  min: number | string | null; p05: number | string | null; p25: number | string | null; median: number | string | null;
+  p75: number | string | null; p95: number | string | null; max: number | string | null; // datetimes come as ISO strings
+}
+
+/** Bars to draw side by side. numeric: edges.length === reference.length + 1 and shares per bin; categorical: one bar per value. */
+export type Distribution =
+  | { kind: "numeric"; edges: number[]; reference: number[]; current: number[] }
+  | { kind: "datetime"; edges: string[]; reference: number[]; current: number[] }
+  | { kind: "categorical"; values: string[]; reference: number[]; current: number[]; other: [number, number] | null };
+
+export interface ColumnRow extends Check {
+  name: string;
+  kind: string;               // numeric, categorical, boolean, datetime, text, ...
+  role: string;               // feature, score, prediction, target, segment, ...
+  metric: string;             // name of the effect: wasserstein (in sd of the reference) or jensen_shannon
+  distances: MetricRow[];     // every univariate drift metric of the column (current holds the value)
+  quality: MetricRow[];       // null_share, distinct_count, out_of_range_share, new_category_share
+  new_categories: string[];   // at most ten
+  reference: Summary; current: Summary;
+  distribution: Distribution | null;
+}
+
+export interface CompareView {
+  format: "watchkeeper.view/1";
+  kind: "compare";
+  title: string;
+  created: string;
+  watchkeeper: string;        // version
+  verdict: VerdictName;
+  headline: string;           // one sentence
+  sentences: string[];        // what changed most, how, and what it did to the model
+  task: string | null;        // binary, multiclass, regression, ...
+  positive: string | null;
+  zone: string | null;
+  reference: Side; current: Side;
+  budget: { alpha: number; checks: number; words: string };
+  schema: { name: string; kind: string; role: string; guessed: boolean }[];
+  notices: string[];          // what had to be left out, guessed or counted apart
+  main_metric: string | null; // what timeline and segments lead with
+  performance: MetricRow[];
+  confusion: { classes: string[]; reference: number[][]; current: number[][] } | null; // [label][prediction]
+  calibration: { reference: CalibrationBin[]; current: CalibrationBin[] } | null;
+  timeline: TimePoint[];
+  segments: SegmentRow[];
+  columns: ColumnRow[];       // sorted: what changed most first
+}
+
+export type View = CompareView;
