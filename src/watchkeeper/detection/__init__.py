@@ -1,0 +1,1 @@
+"""From measurements to verdicts, within a budget of false alarms."""

@@ -1,0 +1,223 @@
+"""Evidence from columns: how far each distribution moved, and whether its quality fell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.special import ndtri
+
+from watchkeeper.detection.performance import worse
+from watchkeeper.detection.verdict import POWER, Evidence
+from watchkeeper.metrics import dependence, drift, quality
+from watchkeeper.metrics.binning import Bins, common_bins, common_cells, pooled
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate, critical, share_estimate, two_sided
+from watchkeeper.metrics.names import DRIFT, LARGE, QUALITY, WASSERSTEIN_FLOOR_LARGE, Metric
+from watchkeeper.profiles.column import Column, DatetimeColumn, NumericColumn, TextColumn
+from watchkeeper.profiles.profile import Profile
+from watchkeeper.sketches.kernel import Floats, Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class QualityChange:
+    """One quality metric of a column in reference and current; evidence None: shown, never judged."""
+
+    metric: Metric
+    reference: Estimate
+    current: Estimate
+    evidence: Evidence | None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChange:
+    """How one column changed.
+
+    Attributes
+    ----------
+    metric
+        Whose value is the effect: ``wasserstein`` in standard deviations, or ``jensen_shannon`` less what chance gives.
+    evidence
+        None for columns that follow the clock (the timestamp, ids), whose change is no news.
+    distances
+        Every univariate distance by name.
+    design_effects
+        How many rows of reference and of current count as one.
+    """
+
+    name: str
+    metric: Metric
+    evidence: Evidence | None
+    distances: dict[str, float]
+    quality: list[QualityChange]
+    design_effects: tuple[float, float]
+    new_categories: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """A column of one profile, with what its sample says about dependence."""
+
+    profile: Profile
+    days: Int64s | None
+    name: str
+
+    @property
+    def column(self) -> Column:
+        return self.profile.columns[self.name]
+
+    @property
+    def sampled(self) -> pa.ChunkedArray | None:
+        rows = self.profile.sample.rows
+        return rows[self.name] if self.name in rows.column_names else None
+
+    def design_effect(self) -> float:
+        values = self.sampled
+        return 1.0 if values is None else dependence.design_effect(values, self.days, quality.usable(self.column))
+
+    def missing_effect(self) -> float:
+        values = self.sampled
+        if values is None or values.null_count == 0:
+            return 1.0
+        missing = pa.chunked_array([pc.is_null(values).combine_chunks().cast(pa.int8()).cast(pa.float64())])
+        return dependence.design_effect(missing, self.days, self.column.rows)
+
+
+def column_changes(reference: Profile, current: Profile) -> list[ColumnChange]:
+    """Return how each column changed, in the order of the schema."""
+    codes = dependence.day_codes(reference), dependence.day_codes(current)
+    changes = []
+    for name in reference.columns:
+        sides = _Side(reference, codes[0], name), _Side(current, codes[1], name)
+        changes.append(_column_change(*sides, judged=name != reference.schema.timestamp))
+    return changes
+
+
+def _column_change(reference: _Side, current: _Side, judged: bool) -> ColumnChange:
+    before, after = reference.column, current.column
+    effects = (reference.design_effect(), current.design_effect()) if judged else (1.0, 1.0)
+    sizes = quality.usable(before) / effects[0], quality.usable(after) / effects[1]
+    numeric = isinstance(before, NumericColumn | TextColumn | DatetimeColumn)
+    metric = DRIFT["wasserstein" if numeric else "jensen_shannon"]
+    evidence = None
+    if judged:
+        moved = _numeric_evidence if numeric else _category_evidence
+        natural = dependence.natural_variation(reference.sampled, reference.days) if reference.sampled is not None else 0.0
+        evidence = moved(before, after, sizes, effects, natural)
+    return ColumnChange(
+        reference.name,
+        metric,
+        evidence,
+        drift.column_distances(before, after),
+        _quality_changes(reference, current, effects, judged),
+        effects,
+        quality.new_categories(after, before),
+    )
+
+
+def _numeric_evidence(
+    before: Column, after: Column, sizes: tuple[float, float], effects: tuple[float, float], natural: float
+) -> Evidence:
+    """Return evidence from a Kolmogorov-Smirnov, a G and a mean test together (Bonferroni over the three)."""
+    cells, bins = common_cells(before, after), common_bins(before, after)
+    floor = max(WASSERSTEIN_FLOOR_LARGE if min(sizes) >= LARGE else DRIFT["wasserstein"].floor or 0.0, natural)
+    if cells is None or bins is None or min(sizes) < 2:
+        return _nothing(floor)
+    scale = quality.scale_of(before)
+    effect = drift.wasserstein(cells) / scale
+    error = math.sqrt(1 / sizes[0] + 1 / sizes[1]) * _relative_spread(before, after, scale)
+    tests = [drift.g_test(bins, effects), drift.kolmogorov_smirnov_p(drift.kolmogorov_smirnov(cells), *sizes)]
+    if isinstance(before, NumericColumn | TextColumn) and isinstance(after, NumericColumn | TextColumn):
+        tests.append(_mean_test(before, after, sizes))
+    p_value = min(1.0, len(tests) * min(t for t in tests if not math.isnan(t)))
+    z = critical(math.inf)
+    return Evidence(effect, max(effect - z * error, 0.0), effect + z * error, floor, p_value, error)
+
+
+def _relative_spread(before: Column, after: Column, scale: float) -> float:
+    """Return how wide current and reference together are, in multiples of ``scale``, at most 10."""
+    wide = max(quality.scale_of(after) / scale, 1.0) if scale > 0 else 1.0
+    return min(wide, 10.0) if not quality.is_constant(before) else 1.0
+
+
+def _mean_test(before: NumericColumn | TextColumn, after: NumericColumn | TextColumn, sizes: tuple[float, float]) -> float:
+    a, b = before.moments, after.moments
+    error = math.hypot(a.sd / math.sqrt(sizes[0]), b.sd / math.sqrt(sizes[1])) if a.count > 1 and b.count > 1 else math.nan
+    if not math.isfinite(error):
+        return math.nan
+    gap = b.mean - a.mean
+    if error == 0:
+        return 1.0 if gap == 0 else 0.0 if min(sizes) >= 5 else math.nan
+    return two_sided(gap / error, max(min(sizes) - 1, 1.0))
+
+
+def _category_evidence(
+    before: Column, after: Column, sizes: tuple[float, float], effects: tuple[float, float], natural: float
+) -> Evidence:
+    """Return evidence from the G test; the effect is the Jensen-Shannon distance less what chance alone gives."""
+    floor = max(DRIFT["jensen_shannon"].floor or 0.0, natural)
+    bins = common_bins(before, after)
+    if bins is None or min(sizes) < 2:
+        return _nothing(floor)
+    joined = pooled(bins)
+    degrees = max(len(joined.reference) - 1, 1)
+    per_row = (1 / sizes[0] + 1 / sizes[1]) / (8 * math.log(2))
+    divergence = drift.jensen_shannon(joined) ** 2
+    error = _divergence_error(joined, sizes)
+    z = critical(math.inf)
+    low, middle, high = (math.sqrt(max(divergence + move - degrees * per_row, 0.0)) for move in (-z * error, 0.0, z * error))
+    noise = float(ndtri(1 - 1e-3) + ndtri(POWER))  # a typical share of the budget
+    detectable = math.sqrt((noise * math.sqrt(2 * degrees) + noise * noise) * per_row)
+    return Evidence(middle, low, high, floor, drift.g_test(bins, effects), error, detectable)
+
+
+def _divergence_error(bins: Bins, sizes: tuple[float, float]) -> float:
+    """Return the standard error of the divergence (base 2): its gradient by each share is half the log ratio."""
+    p, q = bins.shares
+    middle = (p + q) / 2
+    variance = 0.0
+    for share, size in ((p, sizes[0]), (q, sizes[1])):
+        slope = np.where(share > 0, np.log2(np.where(share > 0, share, 1.0) / np.where(middle > 0, middle, 1.0)), 0.0) / 2
+        variance += _weighted_variance(slope, share) / size
+    return math.sqrt(variance)
+
+
+def _weighted_variance(values: Floats, weights: Floats) -> float:
+    mean = float((values * weights).sum())
+    return max(float((values**2 * weights).sum()) - mean * mean, 0.0)
+
+
+def _nothing(floor: float) -> Evidence:
+    return Evidence(math.nan, math.nan, math.nan, floor, math.nan)
+
+
+def _quality_changes(reference: _Side, current: _Side, effects: tuple[float, float], judged: bool) -> list[QualityChange]:
+    before, after = reference.column, current.column
+    missing = reference.missing_effect(), current.missing_effect()
+    changes = []
+    for name, (metric, compute) in QUALITY.items():
+        now, then = compute(after, [before]), compute(before, [before])
+        if not now.known or (name == "infinite_share" and now.value == then.value == 0):
+            continue
+        if isinstance(before, DatetimeColumn) and name == "out_of_range_share":
+            continue  # time goes on
+        evidence = None
+        if metric.floor is not None and then.known and judged:
+            pair = missing if name in {"null_share", "infinite_share"} else effects
+            evidence = worse(metric, _thin(now, pair[1]), _thin(then, pair[0]))
+            if now.value == 0:  # none were seen: there is nothing that more data could show
+                evidence = replace(evidence, detectable=0.0)
+        changes.append(QualityChange(metric, then, now, evidence))
+    return changes
+
+
+def _thin(estimate: Estimate, design_effect: float) -> Estimate:
+    """Return a share as if only one row in ``design_effect`` had been seen."""
+    if estimate.n == 0:
+        return UNKNOWN
+    wide = share_estimate(round(estimate.value * estimate.n), estimate.n, design_effect)
+    return replace(wide, value=estimate.value)
+
+

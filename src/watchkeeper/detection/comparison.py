@@ -1,0 +1,89 @@
+"""Two profiles compared: every change with its verdict, within one budget of false alarms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from watchkeeper.detection.columns import ColumnChange, QualityChange, column_changes
+from watchkeeper.detection.performance import MetricChange, performance_changes, segment_changes
+from watchkeeper.detection.verdict import Evidence, Verdict, VerdictName, judge, worst
+from watchkeeper.profiles.profile import Profile
+
+ALPHA = 0.05
+"""The chance that comparing two samples of one and the same thing gives any warning: the budget of one comparison."""
+SHARES = {"performance": 0.5, "segments": 0.15, "drift": 0.25, "quality": 0.1}
+"""How the budget is divided between families that have checks; within one, each check may spend as much.
+
+Performance has half: it is what matters, drift only explains it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Every change between two profiles with its verdict; a verdict of None: shown, never judged."""
+
+    reference: Profile
+    current: Profile
+    alpha: float
+    checks: int
+    performance: list[tuple[MetricChange, Verdict | None]]
+    segments: list[tuple[MetricChange, Verdict | None]]
+    columns: list[tuple[ColumnChange, Verdict | None]]
+    quality: list[tuple[ColumnChange, QualityChange, Verdict | None]]
+
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """Every verdict there is."""
+        found = [v for _, v in self.performance] + [v for _, v in self.segments] + [v for _, v in self.columns]
+        found += [v for _, _, v in self.quality]
+        return [v for v in found if v is not None]
+
+    @property
+    def verdict(self) -> VerdictName:
+        """The worst verdict."""
+        return worst(v.name for v in self.verdicts)
+
+
+def compare_profiles(reference: Profile, current: Profile, alpha: float = ALPHA) -> Comparison:
+    """Compare two profiles of one schema.
+
+    Every check may spend an equal part of its family's share of ``alpha`` (Bonferroni), so that the chance of any false
+    warning stays at or below ``alpha`` whatever the dependence between checks. Rows of one day count as one block where
+    there is a timestamp with at least five days.
+
+    Raises
+    ------
+    SchemaMismatch
+        The profiles have different schemas.
+    """
+    reference.schema.check_same(current.schema)
+    performance = performance_changes(reference, current)
+    segments = list(segment_changes(reference, current))
+    columns = column_changes(reference, current)
+    quality = [(column, change) for column in columns for change in column.quality]
+    families = {
+        "performance": [c.evidence for c in performance],
+        "segments": [c.evidence for c in segments],
+        "drift": [c.evidence for c in columns],
+        "quality": [c.evidence for _, c in quality],
+    }
+    verdicts = _judge(families, alpha)
+    return Comparison(
+        reference,
+        current,
+        alpha,
+        sum(v is not None for family in verdicts.values() for v in family),
+        list(zip(performance, verdicts["performance"], strict=True)),
+        list(zip(segments, verdicts["segments"], strict=True)),
+        list(zip(columns, verdicts["drift"], strict=True)),
+        [(column, change, v) for (column, change), v in zip(quality, verdicts["quality"], strict=True)],
+    )
+
+
+def _judge(families: dict[str, list[Evidence | None]], alpha: float) -> dict[str, list[Verdict | None]]:
+    counts = {family: sum(e is not None for e in found) for family, found in families.items()}
+    whole = sum(SHARES[family] for family, count in counts.items() if count)
+    judged: dict[str, list[Verdict | None]] = {}
+    for family, found in families.items():
+        each = alpha * SHARES[family] / whole / counts[family] if counts[family] else 0.0
+        judged[family] = [judge(e, each) if e is not None else None for e in found]
+    return judged

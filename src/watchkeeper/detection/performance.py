@@ -1,0 +1,137 @@
+"""Evidence from outcomes: how each metric changed, over all rows and by segment."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from watchkeeper.detection.verdict import Evidence
+from watchkeeper.metrics import estimation
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate, difference, widened
+from watchkeeper.metrics.names import DECIDING, SEGMENT_FLOOR, SEGMENT_METRICS, TASKS, Metric
+from watchkeeper.profiles.outcome import BinaryOutcome, Outcome
+from watchkeeper.profiles.profile import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class MetricChange:
+    """One metric in reference and current, what CBPE expected of it, and the evidence (None: shown, never judged)."""
+
+    metric: Metric
+    reference: Estimate
+    current: Estimate
+    estimated: Estimate
+    evidence: Evidence | None
+    segment: tuple[str, str] | None = None
+    from_estimate: bool = False
+
+
+def days_of(profile: Profile) -> list[Any]:
+    """Return the outcomes of the profile's days."""
+    return [outcome for _, outcome in profile.timeline.items()] if profile.timeline is not None else []
+
+
+def performance_changes(reference: Profile, current: Profile) -> list[MetricChange]:
+    """Return every metric of the task, over all rows."""
+    task = reference.schema.task or ""
+    if reference.outcome is None or current.outcome is None or task not in TASKS:
+        return []
+    days = days_of(reference), days_of(current)
+    calibrator = calibrator_of(reference.outcome, days[0])
+    changes = []
+    for name, (metric, compute) in TASKS[task].items():
+        values = compute(reference.outcome, days[0]), compute(current.outcome, days[1])
+        estimated = estimate_metric(current.outcome, calibrator, name)
+        if not (values[0].known or values[1].known or estimated.known):
+            continue
+        changes.append(_change(metric, *values, estimated, name in DECIDING[task]))
+    return changes
+
+
+def segment_changes(reference: Profile, current: Profile) -> Iterator[MetricChange]:
+    """Yield the headline metrics of the task for each segment that both sides have."""
+    task = reference.schema.task or ""
+    if task not in TASKS or reference.outcome is None:
+        return
+    whole = calibrator_of(reference.outcome, days_of(reference))
+    spread = _Spread(reference), _Spread(current)
+    for column, segments in reference.segments.items():
+        now = dict(current.segments[column].items())
+        for value, before in segments.items():
+            after = now.get(value)
+            if after is None:
+                continue
+            calibrator = calibrator_of(before, ()) or whole
+            for place, name in enumerate(SEGMENT_METRICS[task]):
+                metric, compute = TASKS[task][name]
+                then = spread[0].widen(compute(before, ()), name, before)
+                now = spread[1].widen(compute(after, ()), name, after)
+                estimated = spread[1].widen(estimate_metric(after, calibrator, name), name, after)
+                yield _change(metric, then, now, estimated, place == 0, (column, value))
+
+
+class _Spread:
+    """How much more the metrics of a profile vary than for independent rows, handed on to its segments."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._profile = profile
+        self._days = days_of(profile)
+        self._effects: dict[str, float] = {}
+
+    def widen(self, estimate: Estimate, name: str, part: Outcome) -> Estimate:
+        """Return a segment's estimate widened by the whole's design effect, in proportion to its rows per day (Kish)."""
+        whole = self._profile.outcome
+        assert whole is not None  # noqa: S101 - segments come from an outcome
+        if name not in self._effects:
+            _, compute = TASKS[self._profile.schema.task or ""][name]
+            self._effects[name] = compute(whole, self._days).design_effect
+        share = part.rows / max(whole.rows, 1)
+        return widened(estimate, 1 + (self._effects[name] - 1) * share)
+
+
+def calibrator_of(outcome: Outcome, days: Sequence[Any]) -> estimation.Calibrator | None:
+    """Return the calibrator fitted on a binary outcome; None where it cannot be."""
+    return estimation.calibrate(outcome, days) if isinstance(outcome, BinaryOutcome) else None
+
+
+def estimate_metric(outcome: Outcome, calibrator: estimation.Calibrator | None, name: str) -> Estimate:
+    """Return what CBPE says of a metric; unknown where it says nothing."""
+    if calibrator is None or not isinstance(outcome, BinaryOutcome) or name not in estimation.ESTIMATED:
+        return UNKNOWN
+    return estimation.estimate(outcome, calibrator, name)
+
+
+def _change(
+    metric: Metric,
+    reference: Estimate,
+    current: Estimate,
+    estimated: Estimate,
+    decides: bool,
+    segment: tuple[str, str] | None = None,
+) -> MetricChange:
+    """Judge the realised value; the estimated one where there are no labels."""
+    from_estimate = not current.known and estimated.known
+    judged = estimated if from_estimate else current
+    if segment is not None and metric.floor is not None:
+        metric = replace(metric, floor=SEGMENT_FLOOR * metric.floor)
+    evidence = worse(metric, judged, reference) if decides and metric.floor is not None else None
+    return MetricChange(metric, reference, current, estimated, evidence, segment, from_estimate)
+
+
+def worse(metric: Metric, current: Estimate, reference: Estimate) -> Evidence:
+    """Return the evidence that a metric got worse."""
+    floor = (metric.floor or 0.0) * (abs(reference.value) if metric.relative else 1.0)
+    if not (current.known and reference.known):
+        return Evidence(math.nan, math.nan, math.nan, floor, math.nan)
+    change = difference(current, reference)
+    sign = {"higher": -1.0, "lower": 1.0}.get(metric.better or "", math.copysign(1.0, current.value))
+    effect, low, high = sign * change.value, sign * change.low, sign * change.high
+    if sign < 0:
+        low, high = high, low
+    if metric.better == "near zero":  # what matters is the distance from zero, on whichever side
+        moved = abs(current.value) - abs(reference.value)
+        low, high, effect = low + moved - effect, high + moved - effect, moved
+    one_sided = change.p_value / 2 if effect > 0 else 1 - change.p_value / 2
+    return Evidence(effect, low, high, floor, one_sided, change.error)

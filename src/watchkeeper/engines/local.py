@@ -1,0 +1,104 @@
+"""Profile a source with the threads of this machine; memory does not grow with the rows."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+
+from watchkeeper.capture.batch import Batch
+from watchkeeper.capture.source import Source
+from watchkeeper.profiles.profile import Profile, merge
+from watchkeeper.schema import Schema
+
+Progress = Callable[[int, float | None], None]
+"""Is told the rows profiled so far, and the share of the source that has been read where that is known."""
+
+_BATCH_ROWS = 65_536
+_BATCH_BYTES = 16 << 20
+
+
+def profile_source(
+    source: Source, schema: Schema, *, threads: int | None = None, progress: Progress | None = None
+) -> Profile:
+    """Return the profile of a source's rows.
+
+    Each thread takes the next batch, adds it to a profile of its own, and in the end the profiles are merged; because
+    merging is exact, the result does not depend on which thread got which batch.
+
+    Parameters
+    ----------
+    source
+        As :func:`watchkeeper.capture.source.open_source` gives.
+    schema
+        A whole schema.
+    threads
+        How many threads; by default one for each processor, at most four.
+    progress
+        Called after each batch, from one thread at a time.
+    """
+    columns = [name for name in source.schema.names if name in _needed(schema)]
+    rows = max(1024, min(_BATCH_ROWS, _BATCH_BYTES // (8 * max(len(columns), 1))))
+    batches = _Shared(source.batches(columns, rows), source, progress)
+    count = threads or min(4, os.cpu_count() or 1)
+    with ThreadPoolExecutor(count, thread_name_prefix="watchkeeper-profile") as pool:
+        try:
+            parts = list(pool.map(lambda _: _work(batches, schema, source.name), range(count)))
+        finally:
+            batches.close()
+    return merge(parts)
+
+
+def _needed(schema: Schema) -> set[str]:
+    return set(schema.kinds) | {column for column, _ in schema.roles()}
+
+
+def _work(batches: _Shared, schema: Schema, name: str) -> Profile:
+    profile = Profile(schema, name)
+    for batch in batches:
+        profile.update(Batch(batch, schema))
+        batches.done(batch.num_rows)
+    return profile
+
+
+class _Shared:
+    """One iterator for several threads; the first error ends it for all."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch], source: Source, progress: Progress | None) -> None:
+        self._batches = batches
+        self._source = source
+        self._progress = progress
+        self._taking, self._telling = threading.Lock(), threading.Lock()
+        self._rows = 0
+        self._ended = False
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while True:
+            with self._taking:
+                if self._ended:
+                    return
+                try:
+                    batch = next(self._batches)
+                except StopIteration:
+                    self._ended = True
+                    return
+                except BaseException:
+                    self._ended = True
+                    raise
+            yield batch
+
+    def done(self, rows: int) -> None:
+        with self._telling:
+            self._rows += rows
+            if self._progress is not None:
+                self._progress(self._rows, self._source.position())
+
+    def close(self) -> None:
+        with self._taking:
+            self._ended = True
+            close = getattr(self._batches, "close", None)
+            if close is not None:
+                close()

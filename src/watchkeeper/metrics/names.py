@@ -1,0 +1,128 @@
+"""The metrics that exist: what each is called, its unit, which way is better, and which change of it matters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from watchkeeper.metrics import classification, quality, regression
+from watchkeeper.metrics.estimate import Estimate
+
+Family = Literal["classification", "regression", "quality", "drift"]
+Better = Literal["higher", "lower", "near zero"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric's name and what people need to read it.
+
+    Attributes
+    ----------
+    name, title
+        As in code, and as people write it.
+    family
+        What it is computed from.
+    better
+        Which way is better; None where neither is.
+    unit
+        ``share`` for 0 to 1, ``target`` and ``target squared`` for the target's own, None for a plain number.
+    floor
+        The smallest change that matters; a share of the reference's value where ``relative``. None: never decides.
+    """
+
+    name: str
+    title: str
+    family: Family
+    better: Better | None = None
+    unit: str | None = None
+    floor: float | None = None
+    relative: bool = False
+
+
+Compute = Callable[[Any, Sequence[Any]], Estimate]
+
+CLASSIFICATION: dict[str, tuple[Metric, Compute]] = {
+    m.name: (m, f)
+    for m, f in (
+        (Metric("roc_auc", "ROC AUC", "classification", "higher", None, 0.02), classification.roc_auc),
+        (Metric("average_precision", "Average precision", "classification", "higher", None, 0.05), classification.average_precision),
+        (Metric("accuracy", "Accuracy", "classification", "higher", "share", 0.02), classification.accuracy),
+        (Metric("f1", "F1", "classification", "higher", None, 0.05), classification.f1),
+        (Metric("precision", "Precision", "classification", "higher", "share", 0.05), classification.precision),
+        (Metric("recall", "Recall", "classification", "higher", "share", 0.05), classification.recall),
+        (Metric("specificity", "Specificity", "classification", "higher", "share", 0.05), classification.specificity),
+        (Metric("log_loss", "Log loss", "classification", "lower", None, 0.05, True), classification.log_loss),
+        (Metric("brier", "Brier score", "classification", "lower", None, 0.05, True), classification.brier),
+        (Metric("ece", "Calibration error (ECE)", "classification", "lower", "share", 0.02), classification.ece),
+        (Metric("mean_calibration", "Mean calibration (frequency - score)", "classification", "near zero", "share", 0.02), classification.mean_calibration),
+        (Metric("f1_macro", "F1, macro", "classification", "higher", None, 0.05), classification.f1_macro),
+        (Metric("f1_weighted", "F1, weighted", "classification", "higher"), classification.f1_weighted),
+        (Metric("error_rate", "Error rate", "classification", "lower", "share"), classification.error_rate),
+    )
+}  # fmt: skip
+REGRESSION: dict[str, tuple[Metric, Compute]] = {
+    m.name: (m, f)
+    for m, f in (
+        (Metric("mae", "Mean absolute error", "regression", "lower", "target", 0.05, True), regression.mae),
+        (Metric("rmse", "Root mean squared error", "regression", "lower", "target", 0.05, True), regression.rmse),
+        (Metric("mse", "Mean squared error", "regression", "lower", "target squared"), regression.mse),
+        (Metric("r2", "R²", "regression", "higher", None, 0.05), regression.r2),
+        (Metric("mean_error", "Mean error", "regression", "near zero", "target"), regression.mean_error),
+        (Metric("mape", "Mean absolute percentage error", "regression", "lower", "share"), regression.mape),
+        (Metric("smape", "Symmetric percentage error", "regression", "lower", "share"), regression.smape),
+    )
+}
+QUALITY: dict[str, tuple[Metric, Compute]] = {
+    m.name: (m, f)
+    for m, f in (
+        (Metric("null_share", "Missing", "quality", "lower", "share", 0.01), lambda c, _: quality.null_share(c)),
+        (Metric("infinite_share", "Infinite", "quality", "lower", "share", 0.001), lambda c, _: quality.infinite_share(c)),
+        (Metric("out_of_range_share", "Out of the reference's range", "quality", "lower", "share", 0.01), lambda c, r: quality.out_of_range_share(c, r[0])),
+        (Metric("new_category_share", "New categories", "quality", "lower", "share", 0.01), lambda c, r: quality.new_category_share(c, r[0])),
+        (Metric("distinct_count", "Distinct values", "quality"), lambda c, _: quality.distinct_count(c)),
+    )
+}  # fmt: skip
+DRIFT: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric("wasserstein", "Wasserstein, in standard deviations", "drift", "lower", "sd", 0.1),
+        Metric("jensen_shannon", "Jensen-Shannon distance", "drift", "lower", None, 0.1),
+        Metric("kolmogorov_smirnov", "Kolmogorov-Smirnov", "drift", "lower"),
+        Metric("psi", "Population stability index", "drift", "lower"),
+        Metric("hellinger", "Hellinger distance", "drift", "lower"),
+        Metric("chi2", "Chi-squared statistic", "drift", "lower"),
+        Metric("cramer_von_mises", "Cramér-von Mises statistic", "drift", "lower"),
+        Metric("anderson_darling", "Anderson-Darling statistic", "drift", "lower"),
+        Metric("energy_distance", "Energy distance", "drift", "lower"),
+        Metric("l_infinity", "Largest difference of a share", "drift", "lower", "share"),
+    )
+}
+WASSERSTEIN_FLOOR_LARGE = 0.05
+"""Floor of ``wasserstein`` where both sides have 10,000 effective rows."""
+LARGE = 10_000
+TASKS: dict[str, dict[str, tuple[Metric, Compute]]] = {
+    "binary": CLASSIFICATION,
+    "multiclass": CLASSIFICATION,
+    "regression": REGRESSION,
+}
+DECIDING: dict[str, tuple[str, ...]] = {
+    "binary": ("roc_auc", "accuracy", "f1", "precision", "recall", "log_loss", "mean_calibration"),
+    "multiclass": ("accuracy", "f1_macro", "roc_auc", "log_loss"),
+    "regression": ("mae", "rmse", "r2"),
+}
+"""The metrics whose change can give a verdict; the others are shown."""
+SEGMENT_METRICS = {
+    "binary": ("roc_auc", "f1", "accuracy", "log_loss", "mean_calibration"),
+    "multiclass": ("f1_macro", "accuracy"),
+    "regression": ("rmse", "mae", "mean_error"),
+}
+"""What is computed for each segment and day; the first decides."""
+SEGMENT_FLOOR = 2.5
+"""A segment's floor, in multiples of that of all rows: small groups vary more, and a small change of one matters less."""
+MAIN_METRIC = {"binary": "roc_auc", "multiclass": "f1_macro", "regression": "rmse"}
+
+
+def metric_names() -> list[str]:
+    """Return the name of every metric."""
+    return [*CLASSIFICATION, *REGRESSION, *QUALITY, *DRIFT]
