@@ -78,7 +78,9 @@ class UnknownColumn(InputError):
     def __init__(self, name: str, existing: Iterable[str], where: str = "schema") -> None:
         self.name, self.existing, self.where = name, list(existing), where
         self.nearest = nearest(name, self.existing)
-        super().__init__(f"{where} names the column {name!r}, which the data does not have." + _hint(self.nearest, self.existing))
+        super().__init__(
+            f"{where} names the column {name!r}, which the data does not have." + _hint(self.nearest, self.existing)
+        )
 
 
 class UnknownKey(InputError):
@@ -114,7 +116,11 @@ class SchemaMismatch(SchemaError):
 
     def __init__(self, differences: list[str]) -> None:
         self.differences = differences
-        super().__init__("These profiles were made with different schemas and cannot be put together: " + "; ".join(differences) + ".")
+        super().__init__(
+            "These profiles were made with different schemas and cannot be put together: "
+            + "; ".join(differences)
+            + "."
+        )
 
 
 class ProfileError(WatchkeeperError):
@@ -152,7 +158,9 @@ class PageMissing(WatchkeeperError):
 
     def __init__(self, path: str) -> None:
         self.path = path
-        super().__init__(f"The page is not built ({path} is missing). Run 'pip install .' in a checkout, or reinstall watchkeeper.")
+        super().__init__(
+            f"The page is not built ({path} is missing). Run 'pip install .' in a checkout, or reinstall watchkeeper."
+        )
 
 
 def nearest(name: str, existing: Iterable[str]) -> str | None:

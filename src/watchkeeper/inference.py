@@ -84,7 +84,9 @@ def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
         kind = kind_of(table[name])
         if name in labels or name in schema.segments or name in schema.sensitive:
             kind = "categorical" if kind != "boolean" else kind
-        elif name in schema.scores().values() or (schema.task == "regression" and name in {schema.target, schema.prediction}):
+        elif name in schema.scores().values() or (
+            schema.task == "regression" and name in {schema.target, schema.prediction}
+        ):
             kind = "numeric"
         if kind is not None:
             kinds[name] = kind
@@ -157,11 +159,13 @@ def _guess_task(table: pa.Table, schema: Schema) -> Task:
     if schema.score is not None:
         return "binary"
     column = schema.target or schema.prediction
-    assert column is not None  # noqa: S101 - the caller made sure
+    assert column is not None
     distinct = _distinct(table, column)
     kind = table.schema.field(column).type
-    whole = all(_label_order(label) [0] or float(label).is_integer() for label in distinct)
-    if (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)) and not (whole and len(distinct) <= FEW):
+    whole = all(_label_order(label)[0] or float(label).is_integer() for label in distinct)
+    if (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)) and not (
+        whole and len(distinct) <= FEW
+    ):
         return "regression"
     return "binary" if len(distinct) <= 2 else "multiclass"
 
@@ -210,7 +214,11 @@ def _infer_origins(table: pa.Table, schema: Schema) -> None:
     origins = dict(schema.origins)
     for name, kind in schema.kinds.items():
         column = table[name]
-        if kind != "numeric" or name in origins or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        if (
+            kind != "numeric"
+            or name in origins
+            or not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type))
+        ):
             continue
         values = column.drop_null().to_numpy().astype(np.float64)
         values = values[np.isfinite(values)]

@@ -21,7 +21,7 @@ Role = Literal[
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TASKS: tuple[Task, ...] = get_args(Task)
 _SINGLE: tuple[Role, ...] = ("id", "timestamp", "target", "prediction", "query", "weight")
-_MANY = {"segments": "segment", "sensitive": "sensitive"}
+_MANY: dict[str, Role] = {"segments": "segment", "sensitive": "sensitive"}
 _ALIASES = {"datetime": "timestamp", "label": "target", "prediction_probas": "score", "categorical_features": None}
 
 
@@ -138,9 +138,9 @@ class Schema:
                 yield column, role
         for column in self.scores().values():
             yield column, "score"
-        for name, role in _MANY.items():
+        for name, many in _MANY.items():
             for column in getattr(self, name):
-                yield column, role  # type: ignore[misc]
+                yield column, many
         for column in self.features or []:
             yield column, "feature"
 
@@ -165,7 +165,9 @@ class Schema:
     def check_same(self, other: Schema) -> None:
         """Raise :class:`SchemaMismatch` naming each difference that keeps two profiles from being put together."""
         mine, theirs = self.to_dict(), other.to_dict()
-        differences = [f"{k} is {_short(mine[k])} and {_short(theirs[k])}" for k in mine if mine[k] != theirs[k] and k != "guessed"]
+        differences = [
+            f"{k} is {_short(mine[k])} and {_short(theirs[k])}" for k in mine if mine[k] != theirs[k] and k != "guessed"
+        ]
         if differences:
             raise SchemaMismatch(differences)
 
@@ -213,7 +215,9 @@ class Schema:
             reason = " ".join(str(error).split())
             raise InvalidSchema(f"{path} is not a YAML file: {reason}") from error
         if not isinstance(content, dict):
-            raise InvalidSchema(f"{path} must hold keys and values such as 'target: late', but holds {type(content).__name__}.")
+            raise InvalidSchema(
+                f"{path} must hold keys and values such as 'target: late', but holds {type(content).__name__}."
+            )
         return cls.from_dict(content.get("schema", content), where=str(path))
 
 

@@ -61,7 +61,7 @@ class Batch:
 
     def has(self, column: str) -> bool:
         """Whether the rows have this column."""
-        return self.record_batch.schema.get_field_index(column) >= 0
+        return bool(self.record_batch.schema.get_field_index(column) >= 0)
 
     def column(self, name: str) -> pa.Array:
         """Return a column as it came; all null where the rows lack it."""
@@ -97,7 +97,7 @@ class Batch:
             hashes = np.concatenate([hash_texts(texts.names), [_NULL_WORD]])
             return hashes[texts.codes]
         decoded = self.moments(name) if kind == "datetime" else self.numbers(name)
-        values = decoded.values
+        values: Floats | Int64s = decoded.values
         if values.dtype == np.float64:
             values = values + 0.0  # -0.0 becomes 0.0
         words: UInt64s = values.view(np.uint64)

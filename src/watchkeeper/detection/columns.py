@@ -104,7 +104,9 @@ def _column_change(reference: _Side, current: _Side, judged: bool) -> ColumnChan
     evidence = None
     if judged:
         moved = _numeric_evidence if numeric else _category_evidence
-        natural = dependence.natural_variation(reference.sampled, reference.days) if reference.sampled is not None else 0.0
+        natural = (
+            dependence.natural_variation(reference.sampled, reference.days) if reference.sampled is not None else 0.0
+        )
         evidence = moved(before, after, sizes, effects, natural)
     return ColumnChange(
         reference.name,
@@ -142,9 +144,13 @@ def _relative_spread(before: Column, after: Column, scale: float) -> float:
     return min(wide, 10.0) if not quality.is_constant(before) else 1.0
 
 
-def _mean_test(before: NumericColumn | TextColumn, after: NumericColumn | TextColumn, sizes: tuple[float, float]) -> float:
+def _mean_test(
+    before: NumericColumn | TextColumn, after: NumericColumn | TextColumn, sizes: tuple[float, float]
+) -> float:
     a, b = before.moments, after.moments
-    error = math.hypot(a.sd / math.sqrt(sizes[0]), b.sd / math.sqrt(sizes[1])) if a.count > 1 and b.count > 1 else math.nan
+    error = (
+        math.hypot(a.sd / math.sqrt(sizes[0]), b.sd / math.sqrt(sizes[1])) if a.count > 1 and b.count > 1 else math.nan
+    )
     if not math.isfinite(error):
         return math.nan
     gap = b.mean - a.mean
@@ -167,7 +173,9 @@ def _category_evidence(
     divergence = drift.jensen_shannon(joined) ** 2
     error = _divergence_error(joined, sizes)
     z = critical(math.inf)
-    low, middle, high = (math.sqrt(max(divergence + move - degrees * per_row, 0.0)) for move in (-z * error, 0.0, z * error))
+    low, middle, high = (
+        math.sqrt(max(divergence + move - degrees * per_row, 0.0)) for move in (-z * error, 0.0, z * error)
+    )
     noise = float(ndtri(1 - 1e-3) + ndtri(POWER))  # a typical share of the budget
     detectable = math.sqrt((noise * math.sqrt(2 * degrees) + noise * noise) * per_row)
     return Evidence(middle, low, high, floor, drift.g_test(bins, effects), error, detectable)
@@ -179,7 +187,9 @@ def _divergence_error(bins: Bins, sizes: tuple[float, float]) -> float:
     middle = (p + q) / 2
     variance = 0.0
     for share, size in ((p, sizes[0]), (q, sizes[1])):
-        slope = np.where(share > 0, np.log2(np.where(share > 0, share, 1.0) / np.where(middle > 0, middle, 1.0)), 0.0) / 2
+        slope = (
+            np.where(share > 0, np.log2(np.where(share > 0, share, 1.0) / np.where(middle > 0, middle, 1.0)), 0.0) / 2
+        )
         variance += _weighted_variance(slope, share) / size
     return math.sqrt(variance)
 
@@ -193,7 +203,9 @@ def _nothing(floor: float) -> Evidence:
     return Evidence(math.nan, math.nan, math.nan, floor, math.nan)
 
 
-def _quality_changes(reference: _Side, current: _Side, effects: tuple[float, float], judged: bool) -> list[QualityChange]:
+def _quality_changes(
+    reference: _Side, current: _Side, effects: tuple[float, float], judged: bool
+) -> list[QualityChange]:
     before, after = reference.column, current.column
     missing = reference.missing_effect(), current.missing_effect()
     changes = []
@@ -219,5 +231,3 @@ def _thin(estimate: Estimate, design_effect: float) -> Estimate:
         return UNKNOWN
     wide = share_estimate(round(estimate.value * estimate.n), estimate.n, design_effect)
     return replace(wide, value=estimate.value)
-
-

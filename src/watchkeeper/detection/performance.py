@@ -58,9 +58,9 @@ def segment_changes(reference: Profile, current: Profile) -> Iterator[MetricChan
     whole = calibrator_of(reference.outcome, days_of(reference))
     spread = _Spread(reference), _Spread(current)
     for column, segments in reference.segments.items():
-        now = dict(current.segments[column].items())
+        others = dict(current.segments[column].items())
         for value, before in segments.items():
-            after = now.get(value)
+            after = others.get(value)
             if after is None:
                 continue
             calibrator = calibrator_of(before, ()) or whole
@@ -83,7 +83,7 @@ class _Spread:
     def widen(self, estimate: Estimate, name: str, part: Outcome) -> Estimate:
         """Return a segment's estimate widened by the whole's design effect, in proportion to its rows per day (Kish)."""
         whole = self._profile.outcome
-        assert whole is not None  # noqa: S101 - segments come from an outcome
+        assert whole is not None
         if name not in self._effects:
             _, compute = TASKS[self._profile.schema.task or ""][name]
             self._effects[name] = compute(whole, self._days).design_effect

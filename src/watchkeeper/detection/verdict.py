@@ -63,7 +63,7 @@ def judge(evidence: Evidence, alpha: float) -> Verdict:
 
     - *warning*: the p-value is at most ``alpha``, and the effect is above its floor;
     - *critical*: moreover the lower limit of the effect is above twice the floor;
-    - *not enough data*: neither, and an effect of twice the floor would not have been seen either;
+    - *not enough data*: neither, and an effect of twice the floor would not have been seen, nor does the interval exclude it;
     - *ok* otherwise.
 
     Evidence alone is not enough, because with many rows every difference is significant; effect alone is not, because
@@ -74,7 +74,7 @@ def judge(evidence: Evidence, alpha: float) -> Verdict:
         return Verdict("not enough data", evidence, alpha, detectable)
     if evidence.p_value <= alpha and evidence.effect > evidence.floor:
         name: VerdictName = "critical" if evidence.low > 2 * evidence.floor else "warning"
-    elif not detectable <= 2 * evidence.floor:
+    elif not (detectable <= 2 * evidence.floor or evidence.high <= 2 * evidence.floor):
         name = "not enough data"
     else:
         name = "ok"

@@ -115,5 +115,3 @@ def pooled(bins: Bins) -> Bins:
     rest = [np.concatenate([side[~rare], [side[rare].sum()]]) for side in (bins.reference, bins.current)]
     labels = [label for label, out in zip(bins.labels, rare.tolist(), strict=True) if not out]
     return Bins(rest[0], rest[1], [*labels, "all rarer ones"])
-
-

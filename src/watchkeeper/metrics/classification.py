@@ -149,7 +149,9 @@ def f1(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
 
     def positive(matrix: Floats) -> Valued:
         values, gradients = f1_by_class(matrix)
-        return (float(values[1]), gradients[1]) if matrix[1].sum() + matrix[:, 1].sum() > 0 else (math.nan, gradients[1])
+        return (
+            (float(values[1]), gradients[1]) if matrix[1].sum() + matrix[:, 1].sum() > 0 else (math.nan, gradients[1])
+        )
 
     return _from_confusion(outcome, days, positive, "logit")
 

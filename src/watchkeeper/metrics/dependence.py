@@ -71,7 +71,8 @@ def _indicators(values: pa.ChunkedArray) -> Floats:
         edges = np.unique(np.quantile(numbers, np.arange(0.1, 1.0, 0.1), method="inverted_cdf"))
         columns = numbers[:, None] > edges[None, :]
     varied = columns.any(axis=0) & ~columns.all(axis=0)
-    return columns[:, varied].astype(np.float64)
+    kept: Floats = columns[:, varied].astype(np.float64)
+    return kept
 
 
 def _intraclass_correlation(columns: Floats, days: Int64s, count: int) -> float:
@@ -101,7 +102,9 @@ def natural_variation(values: pa.ChunkedArray, codes: Int64s | None) -> float:
     if len(values) < _FEWEST_ROWS:
         return 0.0
     apart = _category_distance if pa.types.is_string(values.type) else _number_distance
-    return max((apart(values, block == b) for b in range(NATURAL_BLOCKS) if 0 < (block == b).sum() < len(block)), default=0.0)
+    return max(
+        (apart(values, block == b) for b in range(NATURAL_BLOCKS) if 0 < (block == b).sum() < len(block)), default=0.0
+    )
 
 
 def _number_distance(values: pa.ChunkedArray, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
@@ -127,6 +130,8 @@ def _category_distance(values: pa.ChunkedArray, inside: np.ndarray[tuple[int], n
         return 0.0
     p, q = (np.bincount(codes[side], minlength=size) / max(int(side.sum()), 1) for side in (inside, ~inside))
     middle = (p + q) / 2
-    terms = [np.where(s > 0, s * np.log2(np.where(s > 0, s, 1.0) / np.where(s > 0, middle, 1.0)), 0.0).sum() for s in (p, q)]
+    terms = [
+        np.where(s > 0, s * np.log2(np.where(s > 0, s, 1.0) / np.where(s > 0, middle, 1.0)), 0.0).sum() for s in (p, q)
+    ]
     bias = (size - 1) / (8 * np.log(2)) * (1 / inside.sum() + 1 / (~inside).sum())
     return float(np.sqrt(max((terms[0] + terms[1]) / 2 - bias, 0.0)))

@@ -192,5 +192,7 @@ def _relative(p: Floats, q: Floats) -> Floats:
 
 def _expected(bins: Bins) -> Floats:
     observed = np.stack([bins.reference, bins.current]).astype(np.float64)
-    total = observed.sum()
-    return observed.sum(axis=1, keepdims=True) * observed.sum(axis=0, keepdims=True) / max(float(total), 1.0)
+    expected: Floats = (
+        observed.sum(axis=1, keepdims=True) * observed.sum(axis=0, keepdims=True) / max(float(observed.sum()), 1.0)
+    )
+    return expected

@@ -152,7 +152,7 @@ def widened(estimate: Estimate, design_effect: float) -> Estimate:
     factor = math.sqrt(design_effect)
     low = estimate.value - factor * (estimate.value - estimate.low)
     high = estimate.value + factor * (estimate.high - estimate.value)
-    if 0 <= estimate.low and estimate.high <= 1 and 0 <= estimate.value <= 1:
+    if estimate.low >= 0 and estimate.high <= 1 and 0 <= estimate.value <= 1:
         low, high = max(low, 0.0), min(high, 1.0)
     return replace(estimate, low=low, high=high, error=estimate.error * factor, design_effect=design_effect)
 
@@ -210,5 +210,3 @@ def _welch(first: Estimate, second: Estimate) -> float:
 
 def _expit(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(max(x, -700)) / (1 + math.exp(max(x, -700)))
-
-

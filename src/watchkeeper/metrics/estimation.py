@@ -110,7 +110,9 @@ def estimate(outcome: BinaryOutcome, calibrator: Calibrator, metric: str) -> Est
     keys = cells << np.int64(shift)
     step = calibrator(keys)
     rate = calibrator.rates[step]
-    value, by_positive, by_negative, rows, scale = _EXPECTED[metric](counts * rate, counts * (1 - rate), _scores(keys, shift))
+    value, by_positive, by_negative, rows, scale = _EXPECTED[metric](
+        counts * rate, counts * (1 - rate), _scores(keys, shift)
+    )
     if math.isnan(value):
         return UNKNOWN
     flip = by_positive - by_negative  # what one label changes, by prediction and cell
@@ -126,13 +128,21 @@ def estimate(outcome: BinaryOutcome, calibrator: Calibrator, metric: str) -> Est
 Expected = tuple[float, Floats, Floats, float, Scale]
 
 
-def _matrix_metric(metric: Callable[[Floats], classification.Valued], among: Floats, scale: Scale) -> Callable[..., Expected]:
+def _matrix_metric(
+    metric: Callable[[Floats], classification.Valued], among: Floats, scale: Scale
+) -> Callable[..., Expected]:
     def expected(positives: Floats, negatives: Floats, _: Floats) -> Expected:
         matrix = np.stack([negatives.sum(axis=1), positives.sum(axis=1)])  # label by prediction
         value, gradient = metric(matrix)
         shape = positives.shape
         rows = float((matrix * among).sum())
-        return value, np.broadcast_to(gradient[1][:, None], shape), np.broadcast_to(gradient[0][:, None], shape), rows, scale
+        return (
+            value,
+            np.broadcast_to(gradient[1][:, None], shape),
+            np.broadcast_to(gradient[0][:, None], shape),
+            rows,
+            scale,
+        )
 
     return expected
 
@@ -153,7 +163,13 @@ def _loss_metric(loss: Callable[[Floats, bool], Floats]) -> Callable[..., Expect
         hit, miss = loss(scores, True), loss(scores, False)
         value = float((positives * hit + negatives * miss).sum()) / rows
         shape = positives.shape
-        return value, np.broadcast_to((hit - value) / rows, shape), np.broadcast_to((miss - value) / rows, shape), rows, "log"
+        return (
+            value,
+            np.broadcast_to((hit - value) / rows, shape),
+            np.broadcast_to((miss - value) / rows, shape),
+            rows,
+            "log",
+        )
 
     return expected
 
@@ -220,4 +236,4 @@ def _inflation(calibrator: Calibrator, weights: Floats, independent: float) -> f
 
 def _by_step(calibrator: Calibrator, histogram: Histogram) -> Floats:
     steps = calibrator(histogram.cells << np.int64(histogram.shift))
-    return np.bincount(steps, histogram.counts.astype(np.float64), len(calibrator.rates))
+    return np.bincount(steps, histogram.counts.astype(np.float64), len(calibrator.rates)).astype(np.float64)

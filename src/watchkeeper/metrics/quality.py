@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, share_estimate
 from watchkeeper.profiles.column import CategoricalColumn, Column, DatetimeColumn, NumericColumn, TextColumn
 
@@ -106,8 +104,5 @@ def scale_of(column: Column) -> float:
         values = column.histogram.values()
         return max(abs(float(values[0])), 1.0) if len(values) else 1.0
     if isinstance(column, DatetimeColumn) and len(column.histogram.cells):
-        low, _ = column.histogram.bounds()
-        edges = np.cumsum(column.histogram.counts) / column.histogram.count
-        ends = [int(low[min(np.searchsorted(edges, q), len(low) - 1)]) for q in (0.25, 0.75)]
-        return max((ends[1] - ends[0]) / 1.349, 1.0)
+        return max((column.histogram.key_at(0.75) - column.histogram.key_at(0.25)) / 1.349, 1.0)
     return 1.0

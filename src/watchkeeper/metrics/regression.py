@@ -55,7 +55,12 @@ def r2(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) -> Es
     NaN for fewer than two rows or a constant target.
     """
     sums = outcome.errors.gram[0]
-    n, target, squared, target_squared = sums[0], sums[_PLACE["target"]], sums[_PLACE["squared"]], sums[_PLACE["target_squared"]]
+    n, target, squared, target_squared = (
+        sums[0],
+        sums[_PLACE["target"]],
+        sums[_PLACE["squared"]],
+        sums[_PLACE["target_squared"]],
+    )
     spread = float(target_squared - target * target / n) if n >= 2 else 0.0
     if spread <= 1e-12 * float(target_squared) or not math.isfinite(spread):
         return UNKNOWN

@@ -24,13 +24,13 @@ _LARGEST = 1 << 30
 _RATIO = 4096
 _ARRAY = 1
 _DTYPES = {"int64": np.int64, "uint64": np.uint64, "float64": np.float64, "uint8": np.uint8}
-_WIDTHS = (np.uint8, np.uint16, np.uint32, np.uint64)
+_WIDTHS: tuple[type[np.unsignedinteger[Any]], ...] = (np.uint8, np.uint16, np.uint32, np.uint64)
 
 
 def encode(state: Mapping[str, Any]) -> bytes:
     """Return a state as bytes."""
     body = msgpack.packb(state, default=_pack_array, use_bin_type=True)
-    packed = pa.Codec("zstd").compress(body, asbytes=True)
+    packed: bytes = pa.Codec("zstd").compress(body, asbytes=True)
     sized = len(body).to_bytes(8, "little") + packed
     return MAGIC + bytes([FORMAT]) + hashlib.blake2b(sized, digest_size=16).digest() + sized
 
@@ -100,7 +100,9 @@ def _unpack_array(code: int, data: bytes) -> Any:
         flat = np.frombuffer(raw, dtype=_WIDTHS[int(mode[2:])]).astype(np.uint64).view(np.int64)
     elif dtype is np.int64 and mode[:2] == "up":
         steps = np.frombuffer(raw[8:], dtype=_WIDTHS[int(mode[2:])]).astype(np.uint64)
-        flat = np.cumsum(np.concatenate([np.frombuffer(raw[:8], dtype=np.uint64), steps]), dtype=np.uint64).view(np.int64)
+        flat = np.cumsum(np.concatenate([np.frombuffer(raw[:8], dtype=np.uint64), steps]), dtype=np.uint64).view(
+            np.int64
+        )
     else:
         raise CorruptProfile(f"it holds an array stored as {mode!r}")
     return flat.reshape(shape)

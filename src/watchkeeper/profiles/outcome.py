@@ -37,7 +37,11 @@ class _Outcome:
             setattr(merged, name, getattr(self, name) + getattr(other, name))
         for name in self._PARTS:
             mine, theirs = getattr(self, name), getattr(other, name)
-            together = [a.merge(b) for a, b in zip(mine, theirs, strict=True)] if isinstance(mine, list) else mine.merge(theirs)
+            together = (
+                [a.merge(b) for a, b in zip(mine, theirs, strict=True)]
+                if isinstance(mine, list)
+                else mine.merge(theirs)
+            )
             setattr(merged, name, together)
         return merged
 
@@ -86,7 +90,7 @@ class BinaryOutcome(_Outcome):
 
     def update(self, rows: OutcomeRows) -> None:
         """Add rows."""
-        assert isinstance(rows, ClassRows)  # noqa: S101
+        assert isinstance(rows, ClassRows)
         self.rows += len(rows)
         self.strange += int(((rows.label == STRANGE) | (rows.prediction == STRANGE)).sum())
         cell = np.where(rows.label < 0, 2, rows.label) * 3 + np.where(rows.prediction < 0, 2, rows.prediction)
@@ -160,7 +164,7 @@ class MulticlassOutcome(_Outcome):
 
     def update(self, rows: OutcomeRows) -> None:
         """Add rows."""
-        assert isinstance(rows, ClassRows)  # noqa: S101
+        assert isinstance(rows, ClassRows)
         size = self.classes + 2
         self.rows += len(rows)
         self.strange += int(((rows.label == STRANGE) | (rows.prediction == STRANGE)).sum())
@@ -229,7 +233,7 @@ class RegressionOutcome(_Outcome):
 
     def update(self, rows: OutcomeRows) -> None:
         """Add rows."""
-        assert isinstance(rows, NumberRows)  # noqa: S101
+        assert isinstance(rows, NumberRows)
         target, prediction = rows.target, rows.prediction
         labelled, predicted = np.isfinite(target), np.isfinite(prediction)
         self.rows += len(rows)

@@ -118,7 +118,9 @@ def _multiclass(batch: Batch, label: Codes, prediction: Codes) -> ClassRows:
     columns = [schema.scores().get(c) for c in schema.classes]
     missing = np.full(batch.rows, np.nan)
     given = schema.score is not None
-    scores = np.stack([batch.numbers(c).values if c else missing for c in columns]) if given else np.empty((0, batch.rows))
+    scores = (
+        np.stack([batch.numbers(c).values if c else missing for c in columns]) if given else np.empty((0, batch.rows))
+    )
     if not given:
         nothing = np.zeros(batch.rows)
         no = np.zeros(batch.rows, dtype=bool)
@@ -134,9 +136,15 @@ def _multiclass(batch: Batch, label: Codes, prediction: Codes) -> ClassRows:
     place = np.maximum(label, 0)
     own = np.take_along_axis(shares, place[None, :].astype(np.int64), axis=0)[0]
     loss, _ = _losses(own, own, known)
-    brier = np.where(known, (scores**2).sum(axis=0) - 2 * np.take_along_axis(scores, place[None, :].astype(np.int64), axis=0)[0] + 1, 0)
+    brier = np.where(
+        known,
+        (scores**2).sum(axis=0) - 2 * np.take_along_axis(scores, place[None, :].astype(np.int64), axis=0)[0] + 1,
+        0,
+    )
     confidence = np.take_along_axis(scores, best[None, :], axis=0)[0]
-    return ClassRows(label, prediction, scores, probable, loss, brier, _bins(confidence), confidence, best == label)
+    return ClassRows(
+        label, prediction, scores, probable, loss, brier, _bins(confidence), confidence, np.equal(best, label)
+    )
 
 
 def _losses(own: Floats, error: Floats, known: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -85,7 +85,9 @@ class RowSample:
         if list(packed) != list(made._columns) or made.index.size != size:
             raise CorruptProfile("a sample's columns are not those of the schema")
         count = len(made.index.priority)
-        made.rows = pa.table({name: _unpack(part_of(packed, name), kind, count) for name, kind in made._columns.items()})
+        made.rows = pa.table(
+            {name: _unpack(part_of(packed, name), kind, count) for name, kind in made._columns.items()}
+        )
         return made
 
 

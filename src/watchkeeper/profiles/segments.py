@@ -80,7 +80,9 @@ class Segments:
         return {"values": values, "outcomes": [self.outcomes[v].state() for v in values], "other": self.other.state()}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], empty: Factory, read: Callable[[Mapping[str, Any]], Outcome]) -> Segments:
+    def from_state(
+        cls, state: Mapping[str, Any], empty: Factory, read: Callable[[Mapping[str, Any]], Outcome]
+    ) -> Segments:
         """Make segments from a state that may be hostile; raises :class:`CorruptProfile`."""
         made = cls(empty)
         values, outcomes = strings_of(state, "values"), state.get("outcomes")
@@ -151,12 +153,19 @@ class Timeline:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any], empty: Factory, read: Callable[[Mapping[str, Any]], Outcome]) -> Timeline:
+    def from_state(
+        cls, state: Mapping[str, Any], empty: Factory, read: Callable[[Mapping[str, Any]], Outcome]
+    ) -> Timeline:
         """Make a timeline from a state that may be hostile; raises :class:`CorruptProfile`."""
         made = cls(empty)
         made.shift = count_of(state, "shift")
         cells, outcomes = state.get("cells"), state.get("outcomes")
-        if not isinstance(cells, np.ndarray) or cells.dtype != np.int64 or not isinstance(outcomes, list) or made.shift > 63:
+        if (
+            not isinstance(cells, np.ndarray)
+            or cells.dtype != np.int64
+            or not isinstance(outcomes, list)
+            or made.shift > 63
+        ):
             raise CorruptProfile("a timeline's parts are of the wrong types")
         if not len(set(cells.tolist())) == cells.size == len(outcomes) <= TIMELINE_CAP:
             raise CorruptProfile("a timeline's parts do not fit each other")

@@ -125,7 +125,7 @@ class Categories:
             return merged
         if merged._exact is not None:
             return other.merge(self)
-        assert merged.table is not None and other.table is not None  # noqa: S101, PT018 - both are inexact
+        assert merged.table is not None and other.table is not None  # noqa: PT018 - both are inexact
         merged.count += other.count
         merged.table = merged.table + other.table
         merged._keep(other._hashes, other._kept, other._kept_counts)
@@ -146,7 +146,7 @@ class Categories:
         """Return how often a value came: exact, or at most ``2 * count / 4096`` too high with probability 3/4."""
         if self._exact is not None:
             return self._exact.get(value, 0)
-        assert self.table is not None  # noqa: S101
+        assert self.table is not None
         slots = _slots(hash_texts([value]))
         upper = min(int(self.table[row, slot[0]]) for row, slot in enumerate(slots))
         if value in self._frequent:
@@ -156,7 +156,8 @@ class Categories:
     def hash_cells(self) -> Int64s:
         """Return counts over 4,096 cells of the hash: the same for exact and inexact states of the same data."""
         if self.table is not None:
-            return self.table[0]
+            first: Int64s = self.table[0]
+            return first
         cells = np.zeros(1 << _WIDTH_BITS, dtype=np.int64)
         exact = self._exact or {}
         np.add.at(cells, _slots(hash_texts(list(exact)))[0], np.fromiter(exact.values(), np.int64, len(exact)))

@@ -139,6 +139,12 @@ class Histogram:
         within = (rank - (edges[cell] - self.counts[cell]) + 0.5) / self.counts[cell]
         return np.where(left == right, left, left * (1 - within) + right * within)
 
+    def key_at(self, q: float) -> int:
+        """Return the lowest key of the cell in which a share ``q`` of the values is reached (0 <= q <= 1, not empty)."""
+        edges = np.cumsum(self.counts) / self.count
+        low, _ = self.bounds()
+        return int(low[min(int(np.searchsorted(edges, q)), len(low) - 1)])
+
     def values(self) -> Floats:
         """Return one number for each cell: the value itself where exact, else the middle of the cell."""
         low, high = self.bounds()

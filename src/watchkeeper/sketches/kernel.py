@@ -5,8 +5,6 @@ Every function here is total over its dtype, has no state, and gives the same an
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -124,7 +122,7 @@ def cells_by_shift(cells: Int64s) -> Int64s:
     """Return for each number of further bits cut off, 0 to 64, how many of the sorted distinct cells stay distinct."""
     joins_at = bit_length(cells[1:] ^ cells[:-1])
     joined = np.cumsum(np.bincount(joins_at, minlength=65))
-    return cast(Int64s, len(cells) - joined)
+    return len(cells) - joined
 
 
 def mix(words: UInt64s) -> UInt64s:

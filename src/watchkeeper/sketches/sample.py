@@ -49,11 +49,15 @@ class SampleIndex:
         priorities = np.concatenate([self.priority, priority])
         contents = np.concatenate([self.content, content])
         order = np.lexsort((contents, priorities))
-        starts = np.flatnonzero(np.concatenate([[True], priorities[order][1:] != priorities[order][:-1]])) if len(order) else order
+        starts = (
+            np.flatnonzero(np.concatenate([[True], priorities[order][1:] != priorities[order][:-1]]))
+            if len(order)
+            else order
+        )
         sums = np.add.reduceat(np.concatenate([self.copies, offered])[order], starts) if len(order) else self.copies
         chosen = order[starts][: self.size]
         self.priority, self.content, self.copies = priorities[chosen], contents[chosen], sums[: self.size]
-        assert old <= len(priorities)  # noqa: S101
+        assert old <= len(priorities)
         return chosen.astype(np.int64)
 
     def merge(self, other: SampleIndex) -> SampleIndex:

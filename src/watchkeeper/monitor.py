@@ -1,0 +1,221 @@
+"""The main path, read aloud: capture, profile, compute, check, report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from watchkeeper.capture.source import Source, open_source
+from watchkeeper.detection.comparison import ALPHA, compare_profiles
+from watchkeeper.engines.local import Progress, profile_source
+from watchkeeper.errors import EmptySource, InvalidSchema
+from watchkeeper.inference import infer, kind_of
+from watchkeeper.profiles.profile import Profile
+from watchkeeper.report.report import Report
+from watchkeeper.schema import Schema
+
+Tell = Callable[[str, int, float | None], None]
+"""Is told which side is being read, how many rows were, and the share of it where that is known."""
+
+
+def compare(
+    reference: object,
+    current: object,
+    *,
+    schema: Schema | None = None,
+    alpha: float = ALPHA,
+    title: str = "",
+    threads: int | None = None,
+    progress: Tell | None = None,
+) -> Report:
+    """Compare two tables: what changed, how, and what it did to the model.
+
+    Both are read once, in a stream; memory does not grow with the rows. What the schema leaves open is guessed from the
+    reference and said in the report.
+
+    Parameters
+    ----------
+    reference, current
+        Anything that exports Arrow (pandas, Polars, pyarrow, DuckDB), a path or glob of Parquet or CSV files, a mapping
+        of columns, an iterator of record batches; or a :class:`~watchkeeper.profiles.profile.Profile`, or the path of a
+        saved one (``.profile``).
+    schema
+        Roles and kinds of columns, as far as you know them.
+    alpha
+        The budget: the chance of any warning at all when nothing has changed.
+    title
+        For the page.
+    threads
+        By default one for each processor, at most four.
+    progress
+        Called as ``progress("reference", rows, share)`` while reading.
+
+    Returns
+    -------
+    A report with verdicts, measurements, words, and a page.
+
+    Raises
+    ------
+    InputError
+        One of the tables cannot be read or is empty, or the schema names a column that it does not have.
+    SchemaError
+        Roles that contradict each other, or profiles of different schemas.
+
+    Examples
+    --------
+    >>> report = compare({"x": [1.0, 2.0, 3.0] * 100}, {"x": [2.0, 3.0, 4.0] * 100})
+    >>> report.verdict
+    'critical'
+    """
+    if not 0 < alpha < 1:
+        raise InvalidSchema(f"alpha is the chance of a false warning, between 0 and 1, not {alpha!r}.")
+    sides = _open(reference, "reference"), _open(current, "current")
+    schema, said = _agree(sides, schema)
+    profiles = [_profile(side, schema, name, threads, progress) for side, name in zip(sides, _SIDES, strict=True)]
+    return Report(compare_profiles(profiles[0], profiles[1], alpha), title, said)
+
+
+def profile(
+    data: object,
+    schema: Schema | None = None,
+    *,
+    engine: str = "local",
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Profile:
+    """Return the profile of a table: a small state from which everything is computed, and which can be merged.
+
+    Parameters
+    ----------
+    data
+        As for :func:`compare`.
+    schema
+        A schema; what it leaves open is guessed. Profiles that are to be merged must be made with one schema.
+    engine
+        ``local``: threads of this machine.
+    threads
+        By default one for each processor, at most four.
+    progress
+        Called as ``progress(rows, share)`` while reading.
+
+    Raises
+    ------
+    InputError, SchemaError
+        As :func:`compare`.
+    """
+    if engine != "local":
+        raise InvalidSchema(f"There is no engine {engine!r} yet; 'local' is the one there is.")
+    source = open_source(data)
+    return profile_source(source, _whole(source, schema), threads=threads, progress=progress)
+
+
+def infer_schema(data: object, schema: Schema | None = None) -> Schema:
+    """Return a whole schema for a table, guessed from its first 10,000 rows where ``schema`` leaves it open.
+
+    The same rows give the same schema. It can be edited until a profile uses it.
+    """
+    source = open_source(data)
+    return infer(source.head(), schema)
+
+
+_SIDES = ("reference", "current")
+
+
+def _open(data: object, name: str) -> Source | Profile:
+    if isinstance(data, Profile):
+        return data
+    if isinstance(data, str | os.PathLike) and Path(data).suffix == ".profile":
+        loaded = Profile.load(data)
+        loaded.name = loaded.name or Path(data).name
+        return loaded
+    source = open_source(data, None if isinstance(data, str | os.PathLike) else name)
+    if not source.schema.names:
+        raise EmptySource(source.name, "columns")
+    return source
+
+
+def _agree(sides: tuple[Source | Profile, Source | Profile], given: Schema | None) -> tuple[Schema, list[str]]:
+    """Return the one schema for both sides, and what there is to say about their columns."""
+    made = [side for side in sides if isinstance(side, Profile)]
+    reference, current = sides
+    if isinstance(reference, Profile) or isinstance(current, Profile):
+        return made[0].schema, []
+    head, other = reference.head(), current.head()
+    schema = infer(_with_roles(head, other, given), _with_kinds(head, other, given))
+    return schema, _column_notices(head, other, schema)
+
+
+def _with_roles(head: pa.Table, other: pa.Table, given: Schema | None) -> pa.Table:
+    """Return the first rows with an empty column for each role that only the current data can fill."""
+    for column, _ in given.roles() if given is not None else ():
+        if column not in head.column_names and column in other.column_names:
+            head = head.append_column(column, pa.nulls(len(head), other.schema.field(column).type))
+    return head
+
+
+def _with_kinds(head: pa.Table, other: pa.Table, given: Schema | None) -> Schema:
+    """Return the schema with kinds, seen in the current data, for columns that are all null in the reference."""
+    schema = (given or Schema()).replace()
+    kinds = dict(schema.kinds)
+    for name in head.column_names:
+        empty = head[name].null_count == len(head)
+        if empty and name not in kinds and name in other.column_names and other[name].null_count < len(other):
+            kind = kind_of(other[name])
+            if kind is not None:
+                kinds[name] = kind
+    schema.kinds = kinds
+    return schema
+
+
+def _column_notices(head: pa.Table, other: pa.Table, schema: Schema) -> list[str]:
+    said = []
+    gone = [n for n in head.column_names if n not in other.column_names]
+    new = [n for n in other.column_names if n not in head.column_names and n not in schema.kinds]
+    unread = [n for n in head.column_names if n not in schema.kinds]
+    if gone:
+        said.append(f"The current data lacks {_listed(gone)}; counted as missing in every row.")
+    if new:
+        said.append(f"The current data has {_listed(new)}, which the reference lacks; left out.")
+    if unread:
+        said.append(f"{_listed(unread)} cannot be profiled (type {head.schema.field(unread[0]).type}); left out.")
+    if schema.weight is not None:
+        said.append("Weights are not used yet: every row counts once.")
+    return said
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(map(repr, names[:8])) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _whole(source: Source, schema: Schema | None) -> Schema:
+    """Return a schema that knows every column's kind: as it stands where it is whole, else completed."""
+    if schema is not None and schema.frozen:
+        return schema
+    head = source.head()
+    if len(head) == 0 and (schema is None or not schema.kinds):
+        raise EmptySource(source.name)
+    if (
+        schema is not None
+        and schema.kinds
+        and set(head.column_names) <= set(schema.kinds)
+        and (schema.task or not any(schema.roles()))
+    ):
+        return schema
+    return infer(head, schema)
+
+
+def _profile(side: Source | Profile, schema: Schema, name: str, threads: int | None, progress: Tell | None) -> Profile:
+    if isinstance(side, Profile):
+        return side
+
+    def tell(rows: int, share: float | None) -> None:
+        if progress is not None:
+            progress(name, rows, share)
+
+    made = profile_source(side, schema, threads=threads, progress=tell)
+    if made.rows == 0:
+        raise EmptySource(side.name)
+    return made

@@ -1,0 +1,1 @@
+"""A comparison for people and programs: words, tables, a document, a page."""

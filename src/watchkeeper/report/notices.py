@@ -1,0 +1,99 @@
+"""What had to be guessed, left out or counted apart, said once."""
+
+from __future__ import annotations
+
+from watchkeeper.detection.comparison import Comparison
+from watchkeeper.metrics.dependence import FEWEST_DAYS
+from watchkeeper.profiles.column import NumericColumn
+from watchkeeper.profiles.outcome import RegressionOutcome
+from watchkeeper.profiles.profile import Profile
+from watchkeeper.profiles.segments import SEGMENT_CAP
+
+_MOST = 8
+
+
+def notices(comparison: Comparison) -> list[str]:
+    """Return every notice about two profiles."""
+    reference, current = comparison.reference, comparison.current
+    found = _guesses(reference)
+    for side, profile in (("the reference", reference), ("the current data", current)):
+        found += _of_columns(profile, side) + _of_outcome(profile, side) + _of_segments(profile, side)
+    return found + _of_time(reference) + _of_repeats(reference, current)
+
+
+def _guesses(profile: Profile) -> list[str]:
+    schema = profile.schema
+    roles = [name for name in schema.guessed if not name.startswith("kinds.")]
+    if not roles:
+        return []
+    said = ", ".join(f"{name} = {getattr(schema, name)}" for name in roles)
+    return [f"Guessed, because the schema leaves it open: {said}. Give a schema to say otherwise."]
+
+
+def _of_columns(profile: Profile, side: str) -> list[str]:
+    found = []
+    mistyped = [n for n, c in profile.columns.items() if c.mistyped]
+    if mistyped:
+        found.append(f"In {side}, values of another type were counted as missing in {_names(mistyped)}.")
+    odd = [n for n, c in profile.columns.items() if isinstance(c, NumericColumn) and (c.nans or c.infinities)]
+    if odd:
+        found.append(f"In {side}, NaN or infinite values were counted apart in {_names(odd)}.")
+    empty = [n for n, c in profile.columns.items() if c.rows and c.nulls == c.rows]
+    if empty:
+        found.append(f"In {side}, {_names(empty)} {'has' if len(empty) == 1 else 'have'} no values.")
+    return found
+
+
+def _of_outcome(profile: Profile, side: str) -> list[str]:
+    outcome = profile.outcome
+    if outcome is None:
+        return []
+    found = []
+    if isinstance(outcome, RegressionOutcome):
+        if outcome.extreme:
+            found.append(
+                f"In {side}, {outcome.extreme} rows with targets or predictions beyond 1e75 take no part in errors."
+            )
+        return found
+    if outcome.strange:
+        found.append(
+            f"In {side}, {outcome.strange} rows have a label or prediction of no known class ({', '.join(profile.schema.classes[:5])})."
+        )
+    if outcome.improbable:
+        found.append(
+            f"In {side}, {outcome.improbable} scores lie outside 0 to 1: losses, calibration and CBPE need probabilities."
+        )
+    if profile.schema.score is not None and outcome.scoreless:
+        found.append(f"In {side}, {outcome.scoreless} rows have no score.")
+    return found
+
+
+def _of_segments(profile: Profile, side: str) -> list[str]:
+    full = [column for column, segments in profile.segments.items() if segments.other.rows]
+    if not full:
+        return []
+    return [
+        f"In {side}, {_names(full)} has more than {SEGMENT_CAP} values; all others are counted together as __other__."
+    ]
+
+
+def _of_time(reference: Profile) -> list[str]:
+    if reference.outcome is None:
+        return []
+    if reference.schema.timestamp is None:
+        return ["No timestamp is named, so rows are taken as independent; intervals are too narrow where days differ."]
+    if reference.timeline is not None and len(reference.timeline.outcomes) < FEWEST_DAYS:
+        return [f"The reference has fewer than {FEWEST_DAYS} days, so rows are taken as independent."]
+    return []
+
+
+def _of_repeats(reference: Profile, current: Profile) -> list[str]:
+    if reference.schema.id is None:
+        return []
+    repeated = [p for p in (reference, current) if (p.sample.index.copies > 1).any()]
+    return [f"Some values of {reference.schema.id!r} come more than once; every row was counted."] if repeated else []
+
+
+def _names(names: list[str]) -> str:
+    shown = ", ".join(names[:_MOST])
+    return shown + (f" and {len(names) - _MOST} more" if len(names) > _MOST else "")

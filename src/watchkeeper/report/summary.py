@@ -1,0 +1,136 @@
+"""The headline and the few sentences that stand at the top of a report."""
+
+from __future__ import annotations
+
+import math
+
+from watchkeeper.detection.columns import ColumnChange
+from watchkeeper.detection.comparison import Comparison
+from watchkeeper.detection.performance import MetricChange
+from watchkeeper.detection.verdict import Verdict
+from watchkeeper.metrics.names import MAIN_METRIC
+from watchkeeper.report.words import metric_words, number, quality_words, segment_name, shift_words, spread
+
+_RANK = {"critical": 0, "warning": 1, "not enough data": 2, "ok": 3}
+_ALARMS = ("warning", "critical")
+
+
+def ranked_columns(comparison: Comparison) -> list[tuple[ColumnChange, Verdict | None]]:
+    """Return columns, those that changed most first: by verdict, then by effect in multiples of its floor."""
+    return sorted(comparison.columns, key=_column_rank)
+
+
+def _column_rank(item: tuple[ColumnChange, Verdict | None]) -> tuple[int, float, str]:
+    change, verdict = item
+    if verdict is None:
+        return 4, 0.0, change.name
+    effect = verdict.evidence.effect / (verdict.evidence.floor or 1.0)
+    return _RANK[verdict.name], 0.0 if math.isnan(effect) else -effect, change.name
+
+
+def headline(comparison: Comparison) -> str:
+    """Return the one sentence that matters most."""
+    worse = _alarms(comparison.performance)
+    moved = [c for c, v in ranked_columns(comparison) if v is not None and v.name in _ALARMS]
+    poorer = [(c, q) for c, q, v in comparison.quality if v is not None and v.name in _ALARMS]
+    parts = [c for c, v in comparison.segments if v is not None and v.name in _ALARMS]
+    if worse:
+        return "The model got worse: " + _short(worse[0]) + "."
+    if parts:
+        where = segment_name(*parts[0].segment) if parts[0].segment else ""
+        return f"The model got worse for {where}: {_short(parts[0])}."
+    if moved or poorer:
+        names = list(dict.fromkeys([c.name for c in moved] + [c.name for c, _ in poorer]))
+        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        verb = "was" if len(names) == 1 else "were"
+        return f"The data changed: {listed} {verb} found different.{_harm(comparison)}"
+    if comparison.verdict == "not enough data":
+        return "There is not enough data to say whether anything changed."
+    return f"No change for the worse was found in {comparison.checks} checks."
+
+
+def _harm(comparison: Comparison) -> str:
+    judged = [v for _, v in comparison.performance if v is not None]
+    if not judged:
+        return ""
+    return (
+        " No loss of performance was found."
+        if any(v.name == "ok" for v in judged)
+        else " Whether performance suffered cannot be told yet."
+    )
+
+
+def _short(change: MetricChange) -> str:
+    now = change.estimated if change.from_estimate else change.current
+    way = "rose" if now.value > change.reference.value else "fell"
+    said = " (estimated)" if change.from_estimate else ""
+    unit = change.metric.unit
+    return f"{_lower(change.metric.title)} {way} from {number(change.reference.value, unit)} to {number(now.value, unit)}{said}"
+
+
+def _lower(title: str) -> str:
+    return title if title[:2].isupper() or title[1:2].isdigit() else title[0].lower() + title[1:]
+
+
+def _alarms(items: list[tuple[MetricChange, Verdict | None]]) -> list[MetricChange]:
+    found = [(c, v) for c, v in items if v is not None and v.name in _ALARMS]
+    found.sort(key=lambda item: (_RANK[item[1].name], -item[1].evidence.effect / (item[1].evidence.floor or 1.0)))
+    return [c for c, _ in found]
+
+
+def sentences(comparison: Comparison) -> list[str]:
+    """Return what changed most, how, and what it did to the model."""
+    return [*_what_changed(comparison), *_what_broke(comparison), *_what_it_did(comparison), *_where(comparison)]
+
+
+def _what_changed(comparison: Comparison) -> list[str]:
+    moved = [(c, v) for c, v in ranked_columns(comparison) if v is not None and v.name in _ALARMS]
+    if not moved:
+        judged = sum(v is not None for _, v in comparison.columns)
+        return [f"None of {judged} columns moved by more than matters."] if judged else []
+    said = [
+        shift_words(c, comparison.reference.columns[c.name], comparison.current.columns[c.name]) for c, _ in moved[:3]
+    ]
+    more = f" {len(moved) - 3} more columns moved." if len(moved) > 3 else ""
+    return ["What changed most: " + " ".join(said) + more]
+
+
+def _what_broke(comparison: Comparison) -> list[str]:
+    broken = [(c, q, v) for c, q, v in comparison.quality if v is not None and v.name in _ALARMS]
+    broken.sort(key=lambda item: -item[2].evidence.effect)
+    return [" ".join(quality_words(c, q, v) for c, q, v in broken[:3])] if broken else []
+
+
+def _what_it_did(comparison: Comparison) -> list[str]:
+    if not comparison.performance:
+        return []
+    main = MAIN_METRIC.get(comparison.reference.schema.task or "")
+    said = []
+    for change, verdict in comparison.performance:
+        if change.metric.name == main:
+            said.append(metric_words(change, verdict))
+            if change.estimated.known and change.current.known:
+                said.append(f"Without labels, {spread(change.estimated, change.metric.unit)} would have been expected.")
+    said += [
+        metric_words(c, v)
+        for c, v in comparison.performance
+        if c.metric.name != main and v is not None and v.name in _ALARMS
+    ]
+    if comparison.current.coverage is not None and comparison.current.coverage < 1:
+        said.append(f"{number(comparison.current.coverage, 'share')} of the current predictions have a label.")
+    return [" ".join(said)] if said else []
+
+
+def _where(comparison: Comparison) -> list[str]:
+    worse = _alarms(comparison.segments)
+    if not comparison.segments:
+        return []
+    judged = [v for _, v in comparison.segments if v is not None]
+    if not worse:
+        unknown = sum(v.name == "not enough data" for v in judged)
+        rest = f" {unknown} of {len(judged)} are too small to tell." if unknown else ""
+        return [f"No segment was found to be worse.{rest}"]
+    return [
+        "By segment: "
+        + " ".join(metric_words(c, dict_verdict) for c, dict_verdict in comparison.segments if c in worse[:3])
+    ]

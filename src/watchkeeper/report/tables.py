@@ -1,0 +1,161 @@
+"""A comparison as Arrow tables: measurements and verdicts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from watchkeeper.detection.comparison import Comparison
+from watchkeeper.detection.performance import MetricChange
+from watchkeeper.detection.verdict import Verdict
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate
+from watchkeeper.metrics.names import DRIFT
+from watchkeeper.report import words
+
+MEASUREMENTS = pa.schema(
+    [
+        ("project", pa.string()),
+        ("environment", pa.string()),
+        ("model", pa.string()),
+        ("version", pa.string()),
+        ("window_start", pa.timestamp("us", "UTC")),
+        ("window_end", pa.timestamp("us", "UTC")),
+        ("segment", pa.string()),
+        ("column", pa.string()),
+        ("metric", pa.string()),
+        ("params", pa.string()),
+        ("source", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("n", pa.int64()),
+        ("coverage", pa.float64()),
+        ("reference", pa.float64()),
+        ("effect", pa.float64()),
+        ("p_value", pa.float64()),
+        ("detectable", pa.float64()),
+        ("unit", pa.string()),
+        ("revision", pa.int64()),
+        ("known_at", pa.timestamp("us", "UTC")),
+    ]
+)
+"""The columns of a table of measurements; params is JSON."""
+VERDICTS = pa.schema(
+    [
+        ("what", pa.string()),
+        ("family", pa.string()),
+        ("verdict", pa.string()),
+        ("words", pa.string()),
+        ("effect", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("floor", pa.float64()),
+        ("p_value", pa.float64()),
+        ("alpha", pa.float64()),
+        ("detectable", pa.float64()),
+    ]
+)
+"""The columns of a table of verdicts."""
+
+
+def measurements(comparison: Comparison) -> pa.Table:
+    """Return every measurement of the current window, a row each, with the reference's value beside it."""
+    window = comparison.current.window
+    common = {
+        "project": "default",
+        "window_start": window.start if window else None,
+        "window_end": window.end if window else None,
+        "revision": 0,
+        "known_at": datetime.now(UTC),
+    }
+    rows = [dict.fromkeys(MEASUREMENTS.names) | common | row for row in _rows(comparison)]
+    return pa.Table.from_pylist(rows, schema=MEASUREMENTS)
+
+
+def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    coverage = comparison.current.coverage
+    for change, verdict in (*comparison.performance, *comparison.segments):
+        yield from _outcome_rows(change, verdict, coverage)
+    for column, verdict in comparison.columns:
+        for name, value in column.distances.items():
+            judged = verdict if name == column.metric.name else None
+            unit = DRIFT[name].unit if name in DRIFT else None
+            params = {"reference": "frozen bins"} if name in {"psi", "chi2", "l_infinity"} else {}
+            yield _row(name, Estimate(value, math.nan, math.nan, 0), UNKNOWN, judged, unit) | {
+                "column": column.name,
+                "n": comparison.current.columns[column.name].rows,
+                "params": json.dumps(params),
+            }
+    for column, quality, verdict in comparison.quality:
+        yield _row(quality.metric.name, quality.current, quality.reference, verdict, quality.metric.unit) | {
+            "column": column.name
+        }
+
+
+def _outcome_rows(change: MetricChange, verdict: Verdict | None, coverage: float | None) -> Iterator[dict[str, Any]]:
+    segment = {"segment": "=".join(change.segment) if change.segment else None}
+    metric, reference = change.metric, change.reference
+    if change.current.known:
+        judged = None if change.from_estimate else verdict
+        yield _row(metric.name, change.current, reference, judged, metric.unit) | segment | {"coverage": coverage}
+    if change.estimated.known:
+        judged = verdict if change.from_estimate else None
+        estimated = {"source": "estimated", "params": json.dumps({"method": "cbpe"})}
+        yield _row(metric.name, change.estimated, reference, judged, metric.unit) | segment | estimated
+
+
+def _row(metric: str, now: Estimate, then: Estimate, verdict: Verdict | None, unit: str | None) -> dict[str, Any]:
+    return {
+        "metric": metric,
+        "params": "{}",
+        "source": "realised",
+        "value": _known(now.value),
+        "low": _known(now.low),
+        "high": _known(now.high),
+        "n": now.n,
+        "reference": _known(then.value),
+        "effect": _known(verdict.evidence.effect) if verdict else None,
+        "p_value": _known(verdict.evidence.p_value) if verdict else None,
+        "detectable": _known(verdict.detectable) if verdict else None,
+        "unit": unit,
+    }
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def verdicts(comparison: Comparison) -> pa.Table:
+    """Return every verdict, a row each: what of it, the verdict, and its evidence in words and numbers."""
+    return pa.Table.from_pylist(list(_verdict_rows(comparison)), schema=VERDICTS)
+
+
+def _verdict_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    for family, items in (("performance", comparison.performance), ("segments", comparison.segments)):
+        for change, verdict in items:
+            if verdict is not None:
+                where = f" [{'='.join(change.segment)}]" if change.segment else ""
+                yield _verdict_row(change.metric.name + where, family, verdict, words.metric_words(change, verdict))
+    for column, verdict in comparison.columns:
+        if verdict is not None:
+            sides = comparison.reference.columns[column.name], comparison.current.columns[column.name]
+            said = words.column_words(column, verdict, *sides)
+            yield _verdict_row(f"{column.metric.name} ({column.name})", "drift", verdict, said)
+    for column, quality, verdict in comparison.quality:
+        if verdict is not None:
+            said = words.quality_words(column, quality, verdict)
+            yield _verdict_row(f"{quality.metric.name} ({column.name})", "quality", verdict, said)
+
+
+def _verdict_row(what: str, family: str, verdict: Verdict, said: str) -> dict[str, Any]:
+    evidence = verdict.evidence
+    numbers = {"effect": evidence.effect, "low": evidence.low, "high": evidence.high, "floor": evidence.floor}
+    numbers |= {"p_value": evidence.p_value, "alpha": verdict.alpha, "detectable": verdict.detectable}
+    return {"what": what, "family": family, "verdict": verdict.name, "words": said} | {
+        k: _known(v) for k, v in numbers.items()
+    }

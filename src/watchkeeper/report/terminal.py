@@ -1,0 +1,119 @@
+"""A comparison in a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from watchkeeper.report.summary import headline, ranked_columns, sentences
+from watchkeeper.report.words import budget_words, number, spread
+
+if TYPE_CHECKING:
+    from watchkeeper.detection.columns import ColumnChange
+    from watchkeeper.detection.comparison import Comparison
+    from watchkeeper.detection.performance import MetricChange
+    from watchkeeper.detection.verdict import Verdict
+
+_STYLES = {"ok": "green", "warning": "yellow", "critical": "bold red", "not enough data": "dim"}
+_MOST_COLUMNS = 12
+_MOST_SEGMENTS = 8
+
+
+def render(comparison: Comparison) -> RenderableType:
+    """Return what a terminal shows: the headline, the sentences, and a table each of metrics, segments and columns."""
+    parts: list[RenderableType] = [_title(comparison), ""]
+    parts += [part for said in sentences(comparison) for part in (Text(printable(said)), "")]
+    if comparison.performance:
+        parts += [_performance(comparison), ""]
+    if comparison.segments:
+        parts += [_segments(comparison), ""]
+    if comparison.columns:
+        parts += [_columns(comparison), ""]
+    parts.append(Text(budget_words(comparison), style="dim"))
+    return Group(*parts)
+
+
+def text(comparison: Comparison, width: int = 120) -> str:
+    """Return the same as plain text."""
+    console = Console(width=width, no_color=True, record=False, force_terminal=False, highlight=False)
+    with console.capture() as capture:
+        console.print(render(comparison))
+    return capture.get()
+
+
+def printable(value: str) -> str:
+    """Return a text in one line, without characters that would steer the terminal."""
+    return "".join(c if c.isprintable() else " " for c in value)
+
+
+def _title(comparison: Comparison) -> Text:
+    name = comparison.verdict
+    return Text.assemble(
+        (f" {name.upper()} ", f"reverse {_STYLES[name]}"), " ", (printable(headline(comparison)), "bold")
+    )
+
+
+def _chip(verdict: Verdict | None) -> Text:
+    return Text("" if verdict is None else verdict.name, style=_STYLES.get(verdict.name, "") if verdict else "")
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place == 0 or column == "" else "right", overflow="fold")
+    return table
+
+
+def _performance(comparison: Comparison) -> Table:
+    table = _table("Performance (95 % intervals)", "", "reference", "current", "n", "expected (CBPE)", "")
+    for change, verdict in comparison.performance:
+        unit = change.metric.unit
+        cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
+        n = change.current.n or change.estimated.n
+        table.add_row(change.metric.title, cells[0], cells[1], f"{n:,}", cells[2], _chip(verdict))
+    return table
+
+
+def _segments(comparison: Comparison) -> Table:
+    judged = [(c, v) for c, v in comparison.segments if v is not None]
+    judged.sort(key=lambda item: (item[1].name not in {"critical", "warning"}, -_size(item[0])))
+    title = judged[0][0].metric.title if judged else ""
+    table = _table(f"By segment: {title}", "", "reference", "current", "n", "expected (CBPE)", "")
+    for change, verdict in judged[:_MOST_SEGMENTS]:
+        column, value = change.segment or ("", "")
+        unit = change.metric.unit
+        cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
+        table.add_row(
+            escape(printable(f"{column} {value}")), cells[0], cells[1], f"{_size(change):,}", cells[2], _chip(verdict)
+        )
+    if len(judged) > _MOST_SEGMENTS:
+        table.caption = f"and {len(judged) - _MOST_SEGMENTS} more"
+    return table
+
+
+def _size(change: MetricChange) -> int:
+    return change.current.n or change.estimated.n
+
+
+def _columns(comparison: Comparison) -> Table:
+    table = _table("Columns that changed most", "", "effect", "matters from", "p-value", "")
+    ranked = ranked_columns(comparison)
+    for change, verdict in ranked[:_MOST_COLUMNS]:
+        table.add_row(escape(printable(change.name)), *_column_cells(change, verdict), _chip(verdict))
+    if len(ranked) > _MOST_COLUMNS:
+        table.caption = f"and {len(ranked) - _MOST_COLUMNS} more"
+    return table
+
+
+def _column_cells(change: ColumnChange, verdict: Verdict | None) -> list[str]:
+    if verdict is None:
+        return ["", "", ""]
+    evidence = verdict.evidence
+    unit = " sd" if change.metric.name == "wasserstein" else " JS"
+    p_value = "< 1e-12" if evidence.p_value < 1e-12 else f"{evidence.p_value:.2g}"
+    return [number(evidence.effect) + unit, number(evidence.floor) + unit, p_value]

@@ -1,0 +1,255 @@
+"""The document that the page draws: plain values in the shape that ``ui/src/view.ts`` describes."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+from watchkeeper.detection.columns import ColumnChange
+from watchkeeper.detection.comparison import Comparison
+from watchkeeper.detection.performance import MetricChange, calibrator_of, days_of, estimate_metric
+from watchkeeper.detection.verdict import Verdict
+from watchkeeper.metrics import classification
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate
+from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, SEGMENT_METRICS, TASKS, Metric
+from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome, Outcome
+from watchkeeper.profiles.profile import Profile
+from watchkeeper.report import words
+from watchkeeper.report.distribution import distribution, summary
+from watchkeeper.report.notices import notices
+from watchkeeper.report.summary import headline, ranked_columns, sentences
+from watchkeeper.window import day_window, moment, zone_info
+
+FORMAT = "watchkeeper.view/1"
+_NO_CHECK = dict.fromkeys(("effect", "effect_low", "effect_high", "floor", "p_value", "alpha", "detectable"))
+
+
+def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
+    """Return the document of a comparison; ``more`` are notices that the caller has."""
+    schema = comparison.reference.schema
+    found = {
+        "format": FORMAT,
+        "kind": "compare",
+        "title": title,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "watchkeeper": version("watchkeeper"),
+        "verdict": comparison.verdict,
+        "headline": headline(comparison),
+        "sentences": sentences(comparison),
+        "task": schema.task,
+        "positive": None if schema.positive is None else str(schema.positive),
+        "zone": schema.zone,
+        "reference": _side(comparison.reference),
+        "current": _side(comparison.current),
+        "budget": {"alpha": comparison.alpha, "checks": comparison.checks, "words": words.budget_words(comparison)},
+        "schema": [
+            {"name": name, "kind": kind, "role": schema.role(name), "guessed": f"kinds.{name}" in schema.guessed}
+            for name, kind in schema.kinds.items()
+        ],
+        "notices": [*more, *notices(comparison)],
+        "main_metric": MAIN_METRIC.get(schema.task or ""),
+        "performance": [metric_row(change, verdict) for change, verdict in comparison.performance],
+        "confusion": _confusion(comparison),
+        "calibration": _calibration(comparison),
+        "timeline": _timeline(comparison),
+        "segments": _segments(comparison),
+        "columns": _columns(comparison),
+    }
+    cleaned: dict[str, Any] = _clean(found)
+    return cleaned
+
+
+def _clean(value: Any) -> Any:
+    """Return the value with NaN and infinities as None: JSON has neither."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def _side(profile: Profile) -> dict[str, Any]:
+    zone = zone_info(profile.schema.zone)
+    edges = [
+        None if edge is None else moment(edge).astimezone(zone).isoformat() for edge in (profile.start, profile.end)
+    ]
+    return {
+        "name": profile.name,
+        "rows": profile.rows,
+        "start": edges[0],
+        "end": edges[1],
+        "coverage": profile.coverage,
+        "bytes": len(profile.to_bytes()),
+    }
+
+
+def estimate_value(estimate: Estimate, coverage: float | None = None) -> dict[str, Any] | None:
+    """Return an estimate as the page takes it; None where it is unknown."""
+    if not estimate.known:
+        return None
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n, "coverage": coverage}
+
+
+def check_value(verdict: Verdict | None, said: str) -> dict[str, Any]:
+    """Return a verdict as the page takes it; without one, "ok" and nothing tested."""
+    if verdict is None:
+        return {"verdict": "ok", "words": said, **_NO_CHECK}
+    evidence = verdict.evidence
+    return {
+        "verdict": verdict.name,
+        "words": said,
+        "effect": evidence.effect,
+        "effect_low": evidence.low,
+        "effect_high": evidence.high,
+        "floor": evidence.floor,
+        "p_value": evidence.p_value,
+        "alpha": verdict.alpha,
+        "detectable": verdict.detectable,
+    }
+
+
+def metric_row(change: MetricChange, verdict: Verdict | None) -> dict[str, Any]:
+    """Return one metric as the page takes it."""
+    metric = change.metric
+    return {
+        "metric": metric.name,
+        "title": metric.title,
+        "unit": metric.unit,
+        "better": metric.better,
+        "reference": estimate_value(change.reference),
+        "current": estimate_value(change.current),
+        "estimated": estimate_value(change.estimated),
+        **check_value(verdict, words.metric_words(change, verdict)),
+    }
+
+
+def _plain_row(
+    metric: Metric, reference: Estimate, current: Estimate, verdict: Verdict | None, said: str
+) -> dict[str, Any]:
+    return metric_row(MetricChange(metric, reference, current, UNKNOWN, None), None) | check_value(verdict, said)
+
+
+def _confusion(comparison: Comparison) -> dict[str, Any] | None:
+    outcomes = comparison.reference.outcome, comparison.current.outcome
+    if not all(isinstance(o, BinaryOutcome | MulticlassOutcome) for o in outcomes):
+        return None
+    matrices = [classification.labelled_matrix(o) for o in outcomes]  # type: ignore[arg-type]
+    if not any(m.any() for m in matrices):
+        return None
+    schema = comparison.reference.schema
+    if schema.task == "binary":
+        names = [c for c in schema.classes if c != schema.positive] + [str(schema.positive)]
+    else:
+        names = [*schema.classes, "other"] if any(m[-1].any() or m[:, -1].any() for m in matrices) else schema.classes
+        matrices = [m[: len(names), : len(names)] for m in matrices]
+    return {"classes": names, "reference": matrices[0].tolist(), "current": matrices[1].tolist()}
+
+
+def _calibration(comparison: Comparison) -> dict[str, Any] | None:
+    found = {}
+    for side, outcome in (("reference", comparison.reference.outcome), ("current", comparison.current.outcome)):
+        if not isinstance(outcome, BinaryOutcome | MulticlassOutcome) or outcome.losses.count == 0:
+            return None
+        fields = ("lower", "upper", "n", "score", "rate", "low", "high")
+        found[side] = [{f: getattr(b, f) for f in fields} for b in classification.reliability(outcome)]
+    return found
+
+
+def _timeline(comparison: Comparison) -> list[dict[str, Any]]:
+    task = comparison.reference.schema.task or ""
+    outcome = comparison.reference.outcome
+    if outcome is None or task not in TASKS:
+        return []
+    calibrator = calibrator_of(outcome, days_of(comparison.reference))
+    points = []
+    for side, profile in (("reference", comparison.reference), ("current", comparison.current)):
+        if profile.timeline is None:
+            continue
+        for day, part in profile.timeline.items():
+            window = day_window(day, 1 << profile.timeline.shift, profile.schema.zone)
+            realised = {name: TASKS[task][name][1](part, ()) for name in SEGMENT_METRICS[task]}
+            expected = {name: estimate_metric(part, calibrator, name) for name in SEGMENT_METRICS[task]}
+            points.append(
+                {
+                    "side": side,
+                    "start": window.start.isoformat(),
+                    "end": window.end.isoformat(),
+                    "n": part.rows,
+                    "coverage": _coverage(part, profile),
+                    "metrics": {k: estimate_value(e) for k, e in realised.items() if e.known},
+                    "estimated": {k: estimate_value(e) for k, e in expected.items() if e.known},
+                }
+            )
+    return points
+
+
+def _coverage(part: Outcome, profile: Profile) -> float | None:
+    return part.labelled / part.rows if part.rows and profile.schema.target is not None else None
+
+
+def _segments(comparison: Comparison) -> list[dict[str, Any]]:
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    schema = comparison.reference.schema
+    sizes = [
+        {c: {v: o.rows for v, o in s.items()} for c, s in p.segments.items()}
+        for p in (comparison.reference, comparison.current)
+    ]
+    for change, verdict in comparison.segments:
+        if change.segment is None:
+            continue
+        column, value = change.segment
+        row = rows.setdefault(
+            change.segment,
+            {
+                "column": column,
+                "value": value,
+                "rows": [sizes[0][column].get(value, 0), sizes[1][column].get(value, 0)],
+                "sensitive": column in schema.sensitive,
+                "metrics": [],
+            },
+        )
+        row["metrics"].append(metric_row(change, verdict))
+    return list(rows.values())
+
+
+def _columns(comparison: Comparison) -> list[dict[str, Any]]:
+    quality: dict[str, list[dict[str, Any]]] = {}
+    for column, change, verdict in comparison.quality:
+        said = words.quality_words(column, change, verdict)
+        quality.setdefault(column.name, []).append(
+            _plain_row(change.metric, change.reference, change.current, verdict, said)
+        )
+    return [
+        _column(comparison, change, verdict, quality.get(change.name, []))
+        for change, verdict in ranked_columns(comparison)
+    ]
+
+
+def _column(
+    comparison: Comparison, change: ColumnChange, verdict: Verdict | None, quality: list[dict[str, Any]]
+) -> dict[str, Any]:
+    before, after = comparison.reference.columns[change.name], comparison.current.columns[change.name]
+    schema = comparison.reference.schema
+    return {
+        "name": change.name,
+        "kind": schema.kinds[change.name],
+        "role": schema.role(change.name),
+        "metric": change.metric.name,
+        "distances": [_distance(change, name, value) for name, value in change.distances.items() if name in DRIFT],
+        "quality": quality,
+        "new_categories": change.new_categories,
+        "reference": summary(before),
+        "current": summary(after),
+        "distribution": distribution(before, after),
+        **check_value(verdict, words.column_words(change, verdict, before, after)),
+    }
+
+
+def _distance(change: ColumnChange, name: str, value: float) -> dict[str, Any]:
+    estimate = Estimate(value, math.nan, math.nan, 0)
+    said = f"{DRIFT[name].title} of {change.name}: {words.number(value)}."
+    return _plain_row(DRIFT[name], UNKNOWN, estimate, None, said)

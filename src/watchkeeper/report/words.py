@@ -1,0 +1,181 @@
+"""Findings in words: one or two sentences that a colleague would say."""
+
+from __future__ import annotations
+
+import math
+
+from watchkeeper.detection.columns import ColumnChange, QualityChange
+from watchkeeper.detection.comparison import Comparison
+from watchkeeper.detection.performance import MetricChange
+from watchkeeper.detection.verdict import Verdict
+from watchkeeper.metrics.estimate import Estimate
+from watchkeeper.metrics.names import Metric
+from watchkeeper.profiles.column import CategoricalColumn, Column, DatetimeColumn, NumericColumn, TextColumn
+
+_OTHERS = {"__other__": "all others", "__missing__": "no value"}
+
+
+def number(value: float, unit: str | None = None) -> str:
+    """Return a number as people write it: four significant digits, shares in percent."""
+    if math.isnan(value):
+        return "unknown"
+    if unit == "share":
+        percent = 100 * value
+        return f"{percent:.0f} %" if percent == round(percent) else f"{percent:.{1 if abs(percent) >= 1 else 2}f} %"
+    if value == 0 or math.isinf(value):
+        return f"{value:g}"
+    if abs(value) >= 1e7 or abs(value) < 1e-4:
+        return f"{value:.3g}"
+    digits = max(0, 3 - math.floor(math.log10(abs(value)))) if abs(value) < 1000 else 0
+    return f"{value:,.{min(digits, 4)}f}"
+
+
+def spread(estimate: Estimate, unit: str | None = None) -> str:
+    """Return a value with its interval: ``0.710 (0.679–0.739)``, in as few characters as tell it."""
+    if not estimate.known:
+        return "unknown"
+    value, low, high = (_brief(v, unit) for v in (estimate.value, estimate.low, estimate.high))
+    dash = " to " if estimate.low < 0 else "\N{EN DASH}"
+    return f"{value} ({low}{dash}{high})" + (" %" if unit == "share" else "")
+
+
+def _brief(value: float, unit: str | None) -> str:
+    if unit == "share":
+        return f"{100 * value:.1f}"
+    return f"{value:.3f}" if abs(value) < 10 and abs(value) >= 0.001 else number(value)
+
+
+def segment_name(column: str, value: str) -> str:
+    """Return a segment as people say it."""
+    return f"{column} {_OTHERS.get(value, value)}"
+
+
+def metric_words(change: MetricChange, verdict: Verdict | None) -> str:
+    """Return what became of a metric."""
+    metric = change.metric
+    where = f" for {segment_name(*change.segment)}" if change.segment else ""
+    now = change.estimated if change.from_estimate else change.current
+    if not now.known or not change.reference.known:
+        side = "reference" if now.known else "current data"
+        return f"{metric.title}{where} cannot be computed for the {side}."
+    said = " is estimated, without labels, to have" if change.from_estimate else ""
+    moved = _moved(metric, change.reference.value, now.value, bool(said))
+    text = f"{metric.title}{where}{said} {moved}."
+    return f"{text} {_evidence_words(metric, verdict)}".strip() if verdict is not None else text
+
+
+def _moved(metric: Metric, before: float, after: float, estimated: bool) -> str:
+    if number(before, metric.unit) == number(after, metric.unit):
+        return f"stayed at {number(after, metric.unit)}"
+    rose = ("risen" if estimated else "rose") if after > before else ("fallen" if estimated else "fell")
+    return f"{rose} from {number(before, metric.unit)} to {number(after, metric.unit)}"
+
+
+def _evidence_words(metric: Metric, verdict: Verdict) -> str:
+    evidence, unit = verdict.evidence, metric.unit
+    limits = f"{number(evidence.low, unit)} to {number(evidence.high, unit)}"
+    if verdict.name == "critical":
+        return f"That is worse by {number(evidence.effect, unit)} ({limits}), certainly more than twice the {number(evidence.floor, unit)} that matters."
+    if verdict.name == "warning":
+        return f"That is worse by {number(evidence.effect, unit)} ({limits}); {number(evidence.floor, unit)} is enough to matter."
+    if verdict.name == "not enough data":
+        seen = number(verdict.detectable, unit)
+        return (
+            f"There is not enough data to tell: a loss below {seen} could not have been seen."
+            if not math.isnan(verdict.detectable)
+            else "There is not enough data to tell."
+        )
+    if evidence.effect <= 0:
+        return "That is not worse."
+    if evidence.effect <= evidence.floor:
+        return f"A loss of up to {number(evidence.floor, unit)} is not held to matter."
+    return f"A loss of {number(evidence.effect, unit)} ({limits}) may be chance."
+
+
+def column_words(change: ColumnChange, verdict: Verdict | None, before: Column, after: Column) -> str:
+    """Return how a column changed: what moved, then by how much."""
+    what = shift_words(change, before, after)
+    if verdict is None:
+        return what
+    evidence = verdict.evidence
+    if math.isnan(evidence.effect):
+        return f"{what} There is nothing to compare."
+    size = (
+        f"{number(evidence.effect)} standard deviations"
+        if change.metric.name == "wasserstein"
+        else f"a Jensen-Shannon distance of {number(evidence.effect)}"
+    )
+    if isinstance(before, DatetimeColumn):
+        size = f"{number(evidence.effect)} times its usual spread"
+    if verdict.name in {"warning", "critical"}:
+        return f"{what} It moved by {size}; {number(evidence.floor)} is enough to matter."
+    if verdict.name == "not enough data":
+        return f"{what} There is not enough data to tell a move below {number(verdict.detectable)}."
+    if evidence.p_value <= verdict.alpha:
+        return f"{what} It moved by {size}, less than the {number(evidence.floor)} that matters."
+    return f"{what} What difference there is may be chance."
+
+
+def shift_words(change: ColumnChange, before: Column, after: Column) -> str:
+    """Return in one sentence what a column was and is."""
+    if isinstance(before, NumericColumn | TextColumn) and isinstance(after, NumericColumn | TextColumn):
+        what = "length" if isinstance(before, TextColumn) else "mean"
+        a, b = before.moments, after.moments
+        if a.count == 0 or b.count == 0:
+            return f"{change.name} has no values in the {'reference' if a.count == 0 else 'current data'}."
+        text = f"{change.name}: {what} {number(a.mean)} before, {number(b.mean)} now"
+        if not math.isnan(a.sd + b.sd) and abs(b.sd - a.sd) > 0.2 * max(a.sd, b.sd):
+            text += f"; standard deviation {number(a.sd)} before, {number(b.sd)} now"
+        return text + "."
+    if isinstance(before, CategoricalColumn) and isinstance(after, CategoricalColumn):
+        return _category_words(change, before, after)
+    return f"{change.name} is a time."
+
+
+def _category_words(change: ColumnChange, before: CategoricalColumn, after: CategoricalColumn) -> str:
+    totals = before.categories.count, after.categories.count
+    if not all(totals):
+        return f"{change.name} has no values in the {'reference' if totals[0] == 0 else 'current data'}."
+    names = {v for v, _ in before.categories.top(200)} | {v for v, _ in after.categories.top(200)}
+    shares = {v: (before.categories.estimate(v) / totals[0], after.categories.estimate(v) / totals[1]) for v in names}
+    value = max(sorted(shares), key=lambda v: abs(shares[v][1] - shares[v][0]))
+    then, now = shares[value]
+    return f"{change.name}: {_quoted(value)} {number(then, 'share')} before, {number(now, 'share')} now."
+
+
+def quality_words(column: ColumnChange, change: QualityChange, verdict: Verdict | None) -> str:
+    """Return what became of a column's quality."""
+    name, now, then = column.name, change.current, change.reference
+    before = f", {number(then.value, change.metric.unit)} before" if then.known else ""
+    share = number(now.value, change.metric.unit)
+    text = {
+        "null_share": f"{name} is missing in {share} of rows{before}.",
+        "infinite_share": f"{name} is infinite in {share} of rows{before}.",
+        "out_of_range_share": f"{share} of {name} lies outside the range of the reference.",
+        "new_category_share": f"{share} of {name} are categories that the reference does not have{_listed(column.new_categories)}.",
+        "distinct_count": f"{name} has {share} distinct values{before}.",
+    }[change.metric.name]
+    if verdict is not None and verdict.name == "not enough data":
+        return f"{text} There is not enough data to tell a rise below {number(verdict.detectable, change.metric.unit)}."
+    return text
+
+
+def _listed(values: list[str]) -> str:
+    if not values:
+        return ""
+    return ": " + ", ".join(map(_quoted, values[:3])) + (" and others" if len(values) > 3 else "")
+
+
+def _quoted(value: str) -> str:
+    short = value if len(value) <= 40 else value[:37] + "..."
+    return f"'{short}'"
+
+
+def budget_words(comparison: Comparison) -> str:
+    """Return what the budget of false alarms promises."""
+    days = comparison.reference.timeline is not None and len(comparison.reference.timeline.outcomes) >= 5
+    unit = "Days, not rows, count as evidence." if days else "Rows are taken as independent of each other."
+    return (
+        f"If nothing had changed, the chance of any warning among these {comparison.checks} checks would be "
+        f"at most {number(comparison.alpha, 'share')}. {unit}"
+    )
