@@ -99,7 +99,7 @@ class Batch:
         decoded = self.moments(name) if kind == "datetime" else self.numbers(name)
         values: Floats | Int64s = decoded.values
         if values.dtype == np.float64:
-            values = values + 0.0  # -0.0 becomes 0.0
+            values = np.add(values, 0.0, dtype=np.float64)  # -0.0 becomes 0.0
         words: UInt64s = values.view(np.uint64)
         if values.dtype == np.float64 and np.isnan(values).any():
             words = np.where(np.isnan(values), _NAN_WORD, words)

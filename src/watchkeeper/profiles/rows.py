@@ -127,7 +127,7 @@ def _multiclass(batch: Batch, label: Codes, prediction: Codes) -> ClassRows:
         return ClassRows(label, prediction, scores, no, nothing, nothing, _bins(nothing), nothing, no)
     scores[~np.isfinite(scores)] = np.nan
     probable = ((scores >= 0) & (scores <= 1)).all(axis=0)
-    best = np.argmax(np.where(np.isnan(scores), -np.inf, scores), axis=0)
+    best: Int64s = np.argmax(np.where(np.isnan(scores), -np.inf, scores), axis=0)
     if schema.prediction is None:
         prediction = np.where(np.isnan(scores).all(axis=0), MISSING, best).astype(np.int16)
     known = (label >= 0) & probable

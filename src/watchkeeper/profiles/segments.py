@@ -47,7 +47,7 @@ class Segments:
         self._settle()
 
     def _add(self, value: str, rows: OutcomeRows) -> None:
-        self.outcomes.setdefault(value, self._empty()).update(rows)  # type: ignore[arg-type]
+        self.outcomes.setdefault(value, self._empty()).update(rows)
 
     def _settle(self) -> None:
         """Fold what is beyond the cap into ``other``. A value folded once lies beyond the cap of every later whole too."""
@@ -110,7 +110,7 @@ class Timeline:
     def update(self, days: Int64s, rows: OutcomeRows) -> None:
         """Add rows with the local day of each, counted from 1970-01-01."""
         for cell, places in _groups(days >> self.shift):
-            self.outcomes.setdefault(cell, self._empty()).update(rows.take(places))  # type: ignore[arg-type]
+            self.outcomes.setdefault(cell, self._empty()).update(rows.take(places))
         self._settle()
 
     def _settle(self) -> None:

@@ -56,9 +56,8 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
             )
         return found
     if outcome.strange:
-        found.append(
-            f"In {side}, {outcome.strange} rows have a label or prediction of no known class ({', '.join(profile.schema.classes[:5])})."
-        )
+        known = ", ".join(profile.schema.classes[:5])
+        found.append(f"In {side}, {outcome.strange} rows have a label or prediction of no known class ({known}).")
     if outcome.improbable:
         found.append(
             f"In {side}, {outcome.improbable} scores lie outside 0 to 1: losses, calibration and CBPE need probabilities."

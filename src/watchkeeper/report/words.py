@@ -74,17 +74,15 @@ def _moved(metric: Metric, before: float, after: float, estimated: bool) -> str:
 def _evidence_words(metric: Metric, verdict: Verdict) -> str:
     evidence, unit = verdict.evidence, metric.unit
     limits = f"{number(evidence.low, unit)} to {number(evidence.high, unit)}"
+    worse, enough = f"That is worse by {number(evidence.effect, unit)} ({limits})", number(evidence.floor, unit)
     if verdict.name == "critical":
-        return f"That is worse by {number(evidence.effect, unit)} ({limits}), certainly more than twice the {number(evidence.floor, unit)} that matters."
+        return f"{worse}, certainly more than twice the {enough} that matters."
     if verdict.name == "warning":
-        return f"That is worse by {number(evidence.effect, unit)} ({limits}); {number(evidence.floor, unit)} is enough to matter."
+        return f"{worse}; {enough} is enough to matter."
     if verdict.name == "not enough data":
-        seen = number(verdict.detectable, unit)
-        return (
-            f"There is not enough data to tell: a loss below {seen} could not have been seen."
-            if not math.isnan(verdict.detectable)
-            else "There is not enough data to tell."
-        )
+        if math.isnan(verdict.detectable):
+            return "There is not enough data to tell."
+        return f"There is not enough data to tell: a loss below {number(verdict.detectable, unit)} could not have been seen."
     if evidence.effect <= 0:
         return "That is not worse."
     if evidence.effect <= evidence.floor:
@@ -152,7 +150,7 @@ def quality_words(column: ColumnChange, change: QualityChange, verdict: Verdict 
         "null_share": f"{name} is missing in {share} of rows{before}.",
         "infinite_share": f"{name} is infinite in {share} of rows{before}.",
         "out_of_range_share": f"{share} of {name} lies outside the range of the reference.",
-        "new_category_share": f"{share} of {name} are categories that the reference does not have{_listed(column.new_categories)}.",
+        "new_category_share": f"{share} of {name} are categories new to the reference{_listed(column.new_categories)}.",
         "distinct_count": f"{name} has {share} distinct values{before}.",
     }[change.metric.name]
     if verdict is not None and verdict.name == "not enough data":
