@@ -10,11 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.errors import InvalidSchema
-from watchkeeper.schema import Kind, Schema, Task, label_text
+from watchkeeper.schema import MOST_CLASSES, Kind, Schema, Task, label_text
 
 FEW = 20
 """Integers with at most so many distinct values are categorical unless the schema says otherwise."""
-_MOST_CLASSES = 256
 _NAMES: dict[str, tuple[str, ...]] = {
     "timestamp": ("timestamp", "event_time", "prediction_time", "event_timestamp", "datetime", "ts"),
     "target": ("target", "label", "y_true", "ground_truth", "actual", "y"),
@@ -134,9 +133,10 @@ def _distinct(table: pa.Table, name: str | None) -> list[str]:
 
 def _label_order(label: str) -> tuple[bool, float, str]:
     try:
-        return False, float(label), label
+        number = float(label)
     except ValueError:
-        return True, 0.0, label
+        number = math.nan
+    return (False, number, label) if math.isfinite(number) else (True, 0.0, label)
 
 
 def _infer_task(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
@@ -181,9 +181,9 @@ def _infer_classes(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
             seen.append(label_text(schema.positive))
         schema.classes = sorted(set(seen), key=_label_order)
         guessed.append("classes")
-    if len(schema.classes) > _MOST_CLASSES:
+    if len(schema.classes) > MOST_CLASSES:
         raise InvalidSchema(
-            f"The target {schema.target!r} has more than {_MOST_CLASSES} classes in its first rows. If it is a number, "
+            f"The target {schema.target!r} has more than {MOST_CLASSES} classes in its first rows. If it is a number, "
             "say task='regression'; else list the classes that matter in classes=[...]."
         )
     schema.classes = [label_text(c) for c in schema.classes]
@@ -203,8 +203,13 @@ def _infer_positive(schema: Schema, guessed: list[str]) -> None:
         schema.positive = named[0] if named else schema.classes[-1] if len(schema.classes) == 2 else "1"
         guessed.append("positive")
     schema.positive = label_text(schema.positive)
+    if schema.positive not in schema.classes and len(schema.classes) == 2:
+        raise InvalidSchema(
+            f"The positive class {schema.positive!r} is not among the classes: {', '.join(schema.classes)}. "
+            "Say positive=... as it stands in the target."
+        )
     if schema.positive not in schema.classes:
-        schema.classes = [*schema.classes, schema.positive][-2:]
+        schema.classes = [*schema.classes, schema.positive]
     if len(schema.classes) == 1:
         schema.classes = ["0" if schema.positive == "1" else f"not {schema.positive}", schema.positive]
 
@@ -224,7 +229,8 @@ def _infer_origins(table: pa.Table, schema: Schema) -> None:
         values = values[np.isfinite(values)]
         if len(values) == 0:
             continue
-        middle, spread = float(np.median(values)), float(np.ptp(values))
+        with np.errstate(over="ignore"):
+            middle, spread = float(np.median(values)), float(np.ptp(values))
         if abs(middle) > 1000 * spread and abs(middle) < 1e100:
             origins[name] = middle
     schema.origins = origins

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -20,6 +21,8 @@ Role = Literal[
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TASKS: tuple[Task, ...] = get_args(Task)
+MOST_CLASSES = 256
+"""So many classes are kept apart at most."""
 _SINGLE: tuple[Role, ...] = ("id", "timestamp", "target", "prediction", "query", "weight")
 _MANY: dict[str, Role] = {"segments": "segment", "sensitive": "sensitive"}
 _ALIASES = {"datetime": "timestamp", "label": "target", "prediction_probas": "score", "categorical_features": None}
@@ -90,11 +93,12 @@ class Schema:
     guessed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        _check_values(self)
         for name in (*_MANY, "classes", "guessed"):
-            value = getattr(self, name)
-            if isinstance(value, str):
-                raise InvalidSchema(f"{name} is a list of names; write {name}=[{value!r}], not {name}={value!r}.")
-            setattr(self, name, list(value))
+            setattr(self, name, list(getattr(self, name)))
+        self.origins = {column: float(origin) for column, origin in self.origins.items()}
+        if isinstance(self.score, dict):
+            self.score = {label_text(label): column for label, column in self.score.items()}
         for column, kind in self.kinds.items():
             if kind not in KINDS:
                 raise UnknownKey(str(kind), KINDS, f"The kind of column {column!r}")
@@ -191,11 +195,15 @@ class Schema:
             A key that is none of the parameters; names the nearest.
         """
         known = [f.name for f in dataclasses.fields(cls)]
+        if not isinstance(values, Mapping):
+            raise InvalidSchema(
+                f"{where} must hold keys and values such as 'target: late', but holds {_short(values)}."
+            )
         fields: dict[str, Any] = {}
         for key, value in values.items():
             name = _ALIASES.get(key, key)
             if name not in known:
-                raise UnknownKey(key, known, where)
+                raise UnknownKey(str(key), known, where)
             fields[name] = value
         try:
             return cls(**fields)
@@ -219,6 +227,49 @@ class Schema:
                 f"{path} must hold keys and values such as 'target: late', but holds {type(content).__name__}."
             )
         return cls.from_dict(content.get("schema", content), where=str(path))
+
+
+def _check_values(schema: Schema) -> None:
+    """Raise :class:`InvalidSchema` for the first value of a type that its parameter does not take."""
+    for name in (*_SINGLE, "zone"):
+        _check(name, getattr(schema, name), _is_name, "a text")
+    for name in (*_MANY, "classes", "guessed", "features"):
+        value = getattr(schema, name)
+        if isinstance(value, str):
+            raise InvalidSchema(f"{name} is a list of names; write {name}=[{value!r}], not {name}={value!r}.")
+        _check(name, value, _is_names if name != "classes" else _is_labels, "a list of names")
+    for name in ("kinds", "privileged", "origins"):
+        value = getattr(schema, name)
+        _check(name, value, lambda v: isinstance(v, Mapping) and all(map(_is_name, v)), "a mapping of names")
+    _check("origins", list(schema.origins.values()), lambda v: all(map(_is_number, v)), "a mapping to finite numbers")
+    _check("privileged", list(schema.privileged.values()), _is_labels, "a mapping to labels")
+    score = list(schema.score.values()) if isinstance(schema.score, dict) else [schema.score]
+    _check("score", score, lambda v: v == [None] or _is_names(v), "a name, or a mapping of class to name")
+    _check("positive", schema.positive, lambda v: _is_labels([v]), "a label")
+    _check("threshold", [schema.threshold], lambda v: all(map(_is_number, v)), "a finite number")
+    if len(schema.classes) > MOST_CLASSES:
+        raise InvalidSchema(f"classes has {len(schema.classes)} entries; at most {MOST_CLASSES} are kept apart.")
+
+
+def _check(name: str, value: object, fits: Callable[[Any], bool], expected: str) -> None:
+    if value is not None and not fits(value):
+        raise InvalidSchema(f"{name} should be {expected}, but is {_short(value)}.")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_names(value: object) -> bool:
+    return isinstance(value, list | tuple | set | frozenset) and all(map(_is_name, value))
+
+
+def _is_labels(value: object) -> bool:
+    return isinstance(value, Iterable) and not any(isinstance(v, list | tuple | dict | set | bytes) for v in value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def label_text(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 DAY = 86_400_000_000
 """Microseconds in 24 hours."""
+_WEEK = 7 * DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST = 253_402_214_400_000_000  # 9999-12-31 in microseconds: later moments have no calendar in Python
 _FIRST = -62_135_510_400_000_000  # 0001-01-02
@@ -69,9 +71,11 @@ def local_days(microseconds: NDArray[np.int64], zone: str | None) -> NDArray[np.
     info = zone_info(zone)
     if info.key == "UTC":
         return microseconds // DAY
-    starts, offsets = _transitions(int(microseconds.min()), int(microseconds.max()), info)
-    index = np.searchsorted(np.array(starts[1:], dtype=np.int64), microseconds, side="right")
-    return (microseconds + np.array(offsets, dtype=np.int64)[index]) // DAY
+    changes = [change for week in np.unique(microseconds // _WEEK).tolist() for change in _week(week, info)]
+    starts, offsets = np.array(changes, dtype=np.int64).T
+    index = np.searchsorted(starts, microseconds, side="right") - 1
+    days: NDArray[np.int64] = (microseconds + offsets[index]) // DAY
+    return days
 
 
 def day_window(day: int, days: int, zone: str | None) -> Window:
@@ -90,26 +94,22 @@ def _offset(microseconds: int, info: ZoneInfo) -> int:
     return offset // timedelta(microseconds=1)
 
 
-def _transitions(first: int, last: int, info: ZoneInfo) -> tuple[list[int], list[int]]:
-    """Return the moments at which the offset changes within [first, last], and the offset from each on."""
-    starts, offsets = [first], [_offset(first, info)]
-    step = max(7 * DAY, (last - first) // 4096)  # no zone changes its offset and back within a week
-    left = first
-    while left < last:
-        right = min(left + step, last)
-        while (target := _offset(right, info)) != offsets[-1]:
-            low, high = left, right
-            while high - low > 1_000_000:
-                middle = (low + high) // 2
-                if _offset(middle, info) == offsets[-1]:
-                    low = middle
-                else:
-                    high = middle
-            change = high - high % 1_000_000
-            starts.append(change)
-            offsets.append(_offset(change, info))
-            left = change
-            if offsets[-1] == target:
-                break
-        left = right
-    return starts, offsets
+@functools.lru_cache(maxsize=8192)
+def _week(week: int, info: ZoneInfo) -> list[tuple[int, int]]:
+    """Return the moments within a week (from 1970) at which the zone's offset changes, its start first, with the offsets.
+
+    Week by week, so that the day of a moment depends on that moment alone, however far others lie from it.
+    """
+    left, right = max(week * _WEEK, -(2**63)), (week + 1) * _WEEK
+    changes, target = [(left, _offset(left, info))], _offset(right, info)
+    while changes[-1][1] != target:  # no zone changes its offset and back within a week
+        low, high = left, right
+        while high - low > 1_000_000:
+            middle = (low + high) // 2
+            if _offset(middle, info) == changes[-1][1]:
+                low = middle
+            else:
+                high = middle
+        left = high - high % 1_000_000
+        changes.append((left, _offset(left, info)))
+    return changes

@@ -18,7 +18,7 @@ export interface Side {
   bytes: number;           // size of the stored profile
 }
 
-/** What was tested, and what came of it. Evidence: p_value against alpha. Effect: against floor. */
+/** What was tested, and what came of it. Evidence: p_value against alpha. Effect: against floor, above 0 for the worse. */
 export interface Check {
   verdict: VerdictName;
   words: string;              // the evidence in one or two sentences

@@ -17,6 +17,7 @@ from watchkeeper.sketches.kernel import Floats, Int64s, UInt64s
 from watchkeeper.window import zone_info
 
 _NULL_WORD = np.uint64(0x6E75_6C6C_0000_0001)
+_WHOLE = 2**53
 _NAN_WORD = np.uint64(0x7FF8_0000_0000_0000)
 
 
@@ -92,7 +93,7 @@ class Batch:
     def words(self, name: str) -> UInt64s:
         """Return one 64-bit word per row for hashing; equal values of a kind have equal words on every machine."""
         kind = self.schema.kinds.get(name)
-        if kind in {"categorical", "boolean", "text"}:
+        if kind in {"categorical", "boolean", "text", None}:  # without a kind: types that cannot be profiled
             texts = self.texts(name)
             hashes = np.concatenate([hash_texts(texts.names), [_NULL_WORD]])
             return hashes[texts.codes]
@@ -103,11 +104,19 @@ class Batch:
         words: UInt64s = values.view(np.uint64)
         if values.dtype == np.float64 and np.isnan(values).any():
             words = np.where(np.isnan(values), _NAN_WORD, words)
+        if pa.types.is_integer(self.column(name).type):
+            words = _exact_words(self.column(name), words)
         return words if decoded.null is None else np.where(decoded.null, _NULL_WORD, words)
 
     def row_hashes(self, names: list[str]) -> UInt64s:
         """Hash each row over the named columns; shape (n,)."""
         return kernel.combine_hashes([self.words(name) for name in names])
+
+
+def _exact_words(integers: pa.Array, words: UInt64s) -> UInt64s:
+    """Put the integers themselves where they have more digits than a float holds, as ids that carry a time often have."""
+    exact = integers.fill_null(0).to_numpy(zero_copy_only=False)
+    return np.where((exact > _WHOLE) | (exact < -_WHOLE), exact.astype(np.int64).view(np.uint64), words)
 
 
 def hash_texts(names: pa.Array) -> UInt64s:
@@ -139,6 +148,7 @@ def _to_numbers(array: pa.Array) -> Numbers:
         return _read_numbers(array)
     if pa.types.is_dictionary(kind):
         array = array.dictionary_decode()
+        kind = array.type
     if pa.types.is_duration(kind) or pa.types.is_time(kind):
         array = array.cast(pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us")).cast(pa.int64())
     elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
@@ -168,30 +178,43 @@ def _to_moments(array: pa.Array, zone: str | None) -> Moments64:
     kind = array.type
     if pa.types.is_dictionary(kind):
         array = array.dictionary_decode()
-    before = array.null_count
+        kind = array.type
     if _is_text(kind):
-        array = _read_moments(array)
-    elif pa.types.is_null(kind) or not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return _read_moments(array, zone)
+    before = array.null_count
+    if pa.types.is_null(kind) or not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         array = pa.nulls(len(array), pa.timestamp("us"))
     naive = array.type.tz is None if pa.types.is_timestamp(array.type) else True
     array = array.cast(pa.timestamp("us", None if naive else "UTC"), safe=False)
     null = _nulls(array)
     values = array.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
     if naive and zone is not None:
-        values = _to_utc(values, zone)
+        values = _to_utc(values, zone) if null is None else np.where(null, 0, _to_utc(values, zone))
     return Moments64(values, null, array.null_count - before)
 
 
-def _read_moments(array: pa.Array) -> pa.Array:
-    """Read ISO 8601 texts; what cannot be read becomes null."""
-    try:
-        return array.cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:
-        pass
-    try:
-        return array.cast(pa.timestamp("us", "UTC"))
-    except pa.ArrowInvalid:
-        return pa.nulls(len(array), pa.timestamp("us"))
+def _read_moments(array: pa.Array, zone: str | None) -> Moments64:
+    """Read ISO 8601 texts, with an offset from UTC or without; each that cannot be read becomes null, and no other."""
+    for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+        try:
+            return _to_moments(array.cast(kind), zone)
+        except pa.ArrowInvalid:
+            continue
+    texts = _to_texts(array)
+    read = [_read_moment(texts.names[place], zone) for place in range(len(texts.names))]
+    values = np.array([value or 0 for value in read] + [0], dtype=np.int64)
+    known = np.array([value is not None for value in read] + [False])
+    null = ~known[texts.codes]
+    return Moments64(values[texts.codes], null if null.any() else None, int(null.sum() - (texts.codes < 0).sum()))
+
+
+def _read_moment(text: pa.Scalar, zone: str | None) -> int | None:
+    for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+        try:
+            return int(_to_moments(pa.array([text]).cast(kind), zone).values[0])
+        except pa.ArrowInvalid:
+            continue
+    return None
 
 
 def _to_utc(local: Int64s, zone: str) -> Int64s:
@@ -221,7 +244,9 @@ def _to_texts(array: pa.Array) -> Texts:
     codes = array.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
     names = array.dictionary
     if not _is_text(names.type):
-        names = pa.array([category_text(v) for v in names.to_pylist()], pa.string())
+        names = pa.array([None if v is None else category_text(v) for v in names.to_pylist()], pa.string())
+    elif pa.types.is_string_view(names.type):  # no kernel can pick from it yet
+        names = names.cast(pa.large_string())
     if names.null_count:  # a null inside the dictionary is a null all the same
         missing = names.is_null().to_numpy(zero_copy_only=False)
         codes = np.where((codes >= 0) & missing[codes], -1, codes)

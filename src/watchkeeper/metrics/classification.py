@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import digamma
 
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, interval, smooth_estimate, wilson
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
@@ -105,6 +106,24 @@ def precision_area(positives: Floats, negatives: Floats) -> tuple[float, Floats,
     return value, (precision + by_hit - value) / p, by_miss / p
 
 
+def auc_resolution(positives: Floats, negatives: Floats) -> float:
+    """Return how far the area can be off where the order within cells is unknown: half the pairs that share a cell."""
+    return float((positives * negatives).sum() / (positives.sum() * negatives.sum())) / 2
+
+
+def precision_resolution(positives: Floats, negatives: Floats) -> float:
+    """Return how far average precision can be off where the order within cells is unknown.
+
+    At worst a cell's negatives come first and its positives one by one, at best its positives come first and together.
+    """
+    hits, misses = np.cumsum(positives[::-1])[::-1], np.cumsum(negatives[::-1])[::-1]
+    flagged = np.maximum(hits + misses, 1.0)
+    value = positives * hits / flagged
+    best = positives * hits / np.maximum(flagged - negatives, 1.0)
+    worst = positives - misses * (digamma(flagged + 1) - digamma(flagged - positives + 1))
+    return float(max((best - value).sum(), (value - worst).sum()) / positives.sum())
+
+
 # --- estimates from outcomes -----------------------------------------------------------------------------------------
 
 
@@ -175,12 +194,12 @@ def roc_auc(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimat
     ----------
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988); here over blocks, and on the logit.
     """
-    return _from_scores(outcome, days, auc)
+    return _from_scores(outcome, days, auc, auc_resolution)
 
 
 def average_precision(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
     """Area under precision over recall, without interpolation; for multiclass one-vs-rest, averaged over classes."""
-    return _from_scores(outcome, days, precision_area)
+    return _from_scores(outcome, days, precision_area, precision_resolution)
 
 
 def log_loss(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
@@ -292,23 +311,25 @@ def _from_confusion(
 
 
 Curve = Callable[[Floats, Floats], tuple[float, Floats, Floats]]
+Resolution = Callable[[Floats, Floats], float]
 
 
-def _from_scores(outcome: ClassOutcome, days: Sequence[ClassOutcome], curve: Curve) -> Estimate:
+def _from_scores(outcome: ClassOutcome, days: Sequence[ClassOutcome], curve: Curve, resolution: Resolution) -> Estimate:
     if isinstance(outcome, BinaryOutcome):
-        return _curve_estimate(_by_label(outcome), [_by_label(d) for d in days if isinstance(d, BinaryOutcome)], curve)
+        parts = [_by_label(d) for d in days if isinstance(d, BinaryOutcome)]
+        return _curve_estimate(_by_label(outcome), parts, curve, resolution)
     each = []
     for place in range(outcome.classes):
         own = outcome.scores[3 * place], outcome.scores[3 * place + 1]
         parts = [(d.scores[3 * place], d.scores[3 * place + 1]) for d in days if isinstance(d, MulticlassOutcome)]
-        each.append(_curve_estimate(own, parts, curve))
+        each.append(_curve_estimate(own, parts, curve, resolution))
     if not each or not all(e.known for e in each):
         return UNKNOWN
     # rows are in the curves of all classes, so errors are added as if they moved together: never too narrow
     value, error = float(np.mean([e.value for e in each])), float(np.mean([e.error for e in each]))
-    degrees = min(e.degrees for e in each)
+    degrees, effect = min(e.degrees for e in each), max(e.design_effect for e in each)
     low, high = interval(value, error, each[0].n, "logit", degrees)
-    return Estimate(value, low, high, each[0].n, error, degrees, float(np.mean([e.resolution for e in each])))
+    return Estimate(value, low, high, each[0].n, error, degrees, float(np.mean([e.resolution for e in each])), effect)
 
 
 def _by_label(outcome: BinaryOutcome) -> tuple[Histogram, Histogram]:
@@ -316,7 +337,10 @@ def _by_label(outcome: BinaryOutcome) -> tuple[Histogram, Histogram]:
 
 
 def _curve_estimate(
-    pair: tuple[Histogram, Histogram], days: Sequence[tuple[Histogram, Histogram]], curve: Curve
+    pair: tuple[Histogram, Histogram],
+    days: Sequence[tuple[Histogram, Histogram]],
+    curve: Curve,
+    resolution: Resolution,
 ) -> Estimate:
     shift = max(h.shift for h in pair)
     cells = np.union1d(pair[0].at(shift)[0], pair[1].at(shift)[0])
@@ -337,8 +361,7 @@ def _curve_estimate(
     n = int(positives.sum() + negatives.sum())
     estimate = smooth_estimate(value, gradient, squares, blocks, n, "logit")
     exact = pair[0].shift <= pair[0].trailing and pair[1].shift <= pair[1].trailing
-    tied = 0.0 if exact else float((positives * negatives).sum() / (positives.sum() * negatives.sum())) / 2
-    return replace(estimate, resolution=tied)
+    return estimate if exact else replace(estimate, resolution=resolution(positives, negatives))
 
 
 def _from_losses(outcome: ClassOutcome, days: Sequence[ClassOutcome], place: int) -> Estimate:

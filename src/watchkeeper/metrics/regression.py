@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def rmse(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) -> 
         return UNKNOWN
     root = math.sqrt(square.value)
     error = square.error / (2 * root) if root > 0 else 0.0
-    return Estimate(root, math.sqrt(max(square.low, 0.0)), math.sqrt(square.high), square.n, error, square.degrees)
+    return replace(square, value=root, low=math.sqrt(max(square.low, 0.0)), high=math.sqrt(square.high), error=error)
 
 
 def mape(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) -> Estimate:

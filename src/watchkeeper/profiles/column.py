@@ -25,6 +25,8 @@ class _Column:
     KIND: str
     _COUNTS: tuple[str, ...] = ("rows", "nulls", "mistyped")
     _PARTS: tuple[str, ...] = ()
+    SUMS: frozenset[str] = Moments.SUMS
+    ANNOTATIONS: frozenset[str] = Categories.ANNOTATIONS
 
     def __init__(self) -> None:
         self.rows = 0
@@ -93,7 +95,7 @@ class NumericColumn(_Column):
 
     def update_values(self, values: Floats) -> None:
         """Add float64 values that are there, shape (n,); NaN and infinities are counted apart."""
-        if len(values) and not np.isfinite(values.min() + values.max()):
+        if len(values) and not (np.isfinite(values.min()) and np.isfinite(values.max())):
             finite = np.isfinite(values)
             rest = values[~finite]
             self.nans += int(np.isnan(rest).sum())
@@ -198,4 +200,13 @@ def read_column(state: Mapping[str, Any], schema: Schema, name: str) -> Column:
     """Make a column from a stored state; raises :class:`CorruptProfile` where it is not what the schema says."""
     if name not in profiled_columns(schema):
         raise CorruptProfile(f"the column {name!r} is not in the schema")
-    return _BY_KIND[schema.kinds[name]].from_state(state)
+    made = _BY_KIND[schema.kinds[name]].from_state(state)
+    like = empty_column(schema, name)
+    if isinstance(made, NumericColumn | TextColumn) and isinstance(like, NumericColumn | TextColumn):
+        _check_origin(made.moments, like.moments)
+    return made
+
+
+def _check_origin(made: Moments, like: Moments) -> None:
+    if made.origin != like.origin:
+        raise CorruptProfile(f"squares are summed about {made.origin}, not about {like.origin} as the schema says")

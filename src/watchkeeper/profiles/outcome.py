@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -16,7 +17,7 @@ from watchkeeper.sketches.products import Products
 from watchkeeper.sketches.protocol import State, array_of, count_of, counts_of, part_of
 
 ERROR_TERMS = ("target", "error", "absolute", "squared", "percentage", "symmetric", "target_squared")
-_LARGEST = 1e75  # fourth powers stay finite
+_LARGEST = 1e70  # fourth powers, summed 2^62 times, stay finite
 
 
 class _Outcome:
@@ -24,7 +25,7 @@ class _Outcome:
 
     _ADDED: tuple[str, ...] = ("rows",)
     _PARTS: tuple[str, ...] = ()
-    SUMS: frozenset[str] = frozenset()
+    SUMS: frozenset[str] = Products.SUMS | {"bin_scores"}
     rows: int
 
     def _empty(self) -> Self:
@@ -44,6 +45,14 @@ class _Outcome:
             )
             setattr(merged, name, together)
         return merged
+
+    def copy(self) -> Self:
+        """Return an outcome of its own with the same content; arrays are shared, for they are replaced, never written to."""
+        made = copy.copy(self)
+        for name in self._PARTS:
+            part = getattr(self, name)
+            setattr(made, name, [copy.copy(p) for p in part] if isinstance(part, list) else copy.copy(part))
+        return made
 
     def state(self) -> State:
         """Return the content as plain values and arrays."""
@@ -75,7 +84,6 @@ class BinaryOutcome(_Outcome):
 
     _ADDED = ("rows", "confusion", "strange", "scoreless", "improbable", "bins", "bin_scores")
     _PARTS = ("scores", "losses")
-    SUMS = frozenset({"bin_scores"})
 
     def __init__(self) -> None:
         self.rows = self.strange = self.scoreless = self.improbable = 0
@@ -148,7 +156,6 @@ class MulticlassOutcome(_Outcome):
 
     _ADDED = ("rows", "confusion", "strange", "scoreless", "improbable", "bins", "bin_scores")
     _PARTS = ("scores", "losses")
-    SUMS = frozenset({"bin_scores"})
 
     def __init__(self, classes: int) -> None:
         self.classes = classes
@@ -222,7 +229,7 @@ class RegressionOutcome(_Outcome):
     _PARTS = ("errors", "residuals", "predictions")
 
     def __init__(self, origin: float = 0.0) -> None:
-        self.origin = origin
+        self.origin = float(origin)
         self.rows = self.unlabelled = self.unpredicted = self.extreme = 0
         self.errors = Products(len(ERROR_TERMS))
         self.residuals = Histogram()
@@ -242,6 +249,7 @@ class RegressionOutcome(_Outcome):
         self.predictions.update_floats(prediction[predicted])
         both = labelled & predicted
         usable = both & (np.abs(target) < _LARGEST) & (np.abs(prediction) < _LARGEST)
+        usable &= np.abs(np.where(usable, target, 0.0) - self.origin) < _LARGEST
         self.extreme += int((both & ~usable).sum())
         y, p = target[usable], prediction[usable]
         error = y - p
@@ -301,6 +309,8 @@ def read_outcome(state: Mapping[str, Any], schema: Schema) -> Outcome:
     made = like.from_state(state)
     if isinstance(made, MulticlassOutcome) and made.classes != len(schema.classes):
         raise CorruptProfile("an outcome has another number of classes than the schema")
+    if isinstance(made, RegressionOutcome) and isinstance(like, RegressionOutcome) and made.origin != like.origin:
+        raise CorruptProfile(f"an outcome has the origin {made.origin}, not {like.origin} as the schema says")
     return made
 
 

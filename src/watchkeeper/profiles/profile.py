@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -10,16 +11,16 @@ from typing import Any, Self
 import numpy as np
 
 from watchkeeper.capture.batch import Batch
-from watchkeeper.errors import CorruptProfile, EmptySource, SchemaError, SourceNotFound, UnreadableSource
+from watchkeeper.errors import CorruptProfile, EmptySource, SourceNotFound, UnreadableSource, WatchkeeperError
 from watchkeeper.profiles import codec
-from watchkeeper.profiles.column import Column, empty_column, profiled_columns, read_column
+from watchkeeper.profiles.column import Column, NumericColumn, empty_column, profiled_columns, read_column
 from watchkeeper.profiles.outcome import empty_outcome, read_outcome
 from watchkeeper.profiles.rows import outcome_rows
 from watchkeeper.profiles.sample import RowSample
 from watchkeeper.profiles.segments import Segments, Timeline
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.protocol import State, count_of, part_of
-from watchkeeper.window import Window, local_days, moment
+from watchkeeper.window import Window, local_days, moment, zone_info
 
 
 class Profile:
@@ -53,9 +54,11 @@ class Profile:
         First and last event time, in microseconds since 1970; None without a timestamp.
     """
 
-    SUMS: frozenset[str] = frozenset()
+    SUMS: frozenset[str] = Segments.SUMS | NumericColumn.SUMS
+    ANNOTATIONS: frozenset[str] = NumericColumn.ANNOTATIONS | {"name", "guessed"}
 
     def __init__(self, schema: Schema, name: str = "") -> None:
+        zone_info(schema.zone)
         self.schema = schema.freeze()
         self.name = name
         self.rows = 0
@@ -154,7 +157,7 @@ class Profile:
         """Make a profile from a state that may be hostile; raises :class:`CorruptProfile`."""
         try:
             made = cls(Schema.from_dict(part_of(state, "schema")), str(state.get("name", "")))
-        except (SchemaError, TypeError, ValueError, KeyError) as error:
+        except (WatchkeeperError, TypeError, ValueError, KeyError) as error:
             raise CorruptProfile(f"its schema is damaged ({error})") from error
         schema = made.schema
         made.rows = count_of(state, "rows")
@@ -199,10 +202,8 @@ class Profile:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the profile to a file, replacing it whole or not at all."""
         target = Path(path)
-        partial = target.with_name(target.name + ".partial")
         try:
-            partial.write_bytes(self.to_bytes())
-            partial.replace(target)
+            _replace(target, self.to_bytes())
         except OSError as error:
             raise UnreadableSource(str(path), f"it cannot be written ({error.strerror}).") from error
 
@@ -224,6 +225,20 @@ class Profile:
         except OSError as error:
             raise UnreadableSource(str(path), f"{error.strerror}.") from error
         return cls.from_bytes(data)
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Write beside the target under a name of its own, then rename: who reads sees the old file or the new one."""
+    partial = target.with_name(f".watchkeeper-{secrets.token_hex(8)}.partial")
+    try:
+        with partial.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def merge(profiles: Iterable[Profile]) -> Profile:

@@ -126,19 +126,20 @@ def _multiclass(batch: Batch, label: Codes, prediction: Codes) -> ClassRows:
         no = np.zeros(batch.rows, dtype=bool)
         return ClassRows(label, prediction, scores, no, nothing, nothing, _bins(nothing), nothing, no)
     scores[~np.isfinite(scores)] = np.nan
-    probable = ((scores >= 0) & (scores <= 1)).all(axis=0)
+    probable: NDArray[np.bool_] = np.logical_and.reduce((scores >= 0) & (scores <= 1), axis=0)
     best: Int64s = np.argmax(np.where(np.isnan(scores), -np.inf, scores), axis=0)
     if schema.prediction is None:
         prediction = np.where(np.isnan(scores).all(axis=0), MISSING, best).astype(np.int16)
     known = (label >= 0) & probable
-    total = np.where(probable, scores.sum(axis=0), 1.0)
-    shares = scores / np.where(total > 0, total, 1.0)
+    chances = np.where(probable, scores, 0.0)
+    total = chances.sum(axis=0)
+    shares = chances / np.where(total > 0, total, 1.0)
     place = np.maximum(label, 0)
     own = np.take_along_axis(shares, place[None, :].astype(np.int64), axis=0)[0]
     loss, _ = _losses(own, own, known)
     brier = np.where(
         known,
-        (scores**2).sum(axis=0) - 2 * np.take_along_axis(scores, place[None, :].astype(np.int64), axis=0)[0] + 1,
+        (chances**2).sum(axis=0) - 2 * np.take_along_axis(chances, place[None, :].astype(np.int64), axis=0)[0] + 1,
         0,
     )
     confidence = np.take_along_axis(scores, best[None, :], axis=0)[0]
@@ -150,13 +151,14 @@ def _multiclass(batch: Batch, label: Codes, prediction: Codes) -> ClassRows:
 def _losses(own: Floats, error: Floats, known: NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Return log loss and squared error per row; ``own`` is the probability that was given to what came true."""
     clipped = np.clip(np.where(known, own, 1.0), _EPS, 1 - _EPS)
-    return np.where(known, -np.log(clipped), 0.0), np.where(known, error * error, 0.0)
+    return np.where(known, -np.log(clipped), 0.0), np.square(np.where(known, error, 0.0))
 
 
 def _bins(score: Floats) -> Codes:
     """Return the bin (lower, upper] of width 1/15 in which each score lies; 0 belongs to the first."""
     edges = np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1]
-    guess = np.clip(np.nan_to_num(score, nan=0.0) * CALIBRATION_BINS, 0, CALIBRATION_BINS - 1).astype(np.int16)
+    share = np.clip(np.nan_to_num(score, nan=0.0), 0, 1)
+    guess = np.minimum(share * CALIBRATION_BINS, CALIBRATION_BINS - 1).astype(np.int16)
     padded = np.concatenate([[-np.inf], edges, [np.inf]])
     guess += score > padded[guess + 1]
     guess -= score <= padded[guess]

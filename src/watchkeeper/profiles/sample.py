@@ -12,6 +12,7 @@ from watchkeeper.capture.batch import Batch
 from watchkeeper.errors import CorruptProfile
 from watchkeeper.profiles.column import profiled_columns
 from watchkeeper.schema import Schema
+from watchkeeper.sketches.kernel import UInt64s
 from watchkeeper.sketches.protocol import State, array_of, counts_of, part_of, strings_of
 from watchkeeper.sketches.sample import SampleIndex
 
@@ -53,11 +54,13 @@ class RowSample:
             return
         content = batch.row_hashes(sorted(self._columns))
         schema = self._schema
-        priority = batch.row_hashes([schema.id]) if schema.id else content
+        priority = content
+        if schema.id:  # rows without an id are told apart by their content
+            missing = batch.column(schema.id).is_null().to_numpy(zero_copy_only=False)
+            priority = np.where(missing, content, batch.row_hashes([schema.id]))
         near = np.flatnonzero(priority <= np.uint64(self.index.threshold))
         if len(near) > self.index.size:  # of one batch, no more than the sample's size can stay
-            limit = np.partition(priority[near], self.index.size - 1)[self.index.size - 1]
-            near = near[priority[near] <= limit]
+            near = near[priority[near] <= _limit(priority[near], self.index.size)]
         if len(near):
             chosen = self.index.update(priority[near], content[near])
             offered = pa.table([_take(batch, name, near) for name in self._columns], names=list(self._columns))
@@ -91,6 +94,16 @@ class RowSample:
         return made
 
 
+def _limit(priority: UInt64s, size: int) -> np.uint64:
+    """Return the ``size``-th smallest of the distinct priorities, or the largest where there are fewer."""
+    limit: np.uint64 = np.partition(priority, size - 1)[size - 1]
+    if len(np.unique(priority[priority <= limit])) == size:  # so it is unless rows repeat; it spares sorting all
+        return limit
+    distinct = np.unique(priority)
+    largest: np.uint64 = distinct[min(size, len(distinct)) - 1]
+    return largest
+
+
 def _take(batch: Batch, name: str, places: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Array:
     kind = batch.schema.kinds[name]
     if kind in {"categorical", "boolean"}:
@@ -99,7 +112,10 @@ def _take(batch: Batch, name: str, places: np.ndarray[Any, np.dtype[np.int64]]) 
         return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), texts.names).cast(pa.string())
     decoded = batch.moments(name) if kind == "datetime" else batch.numbers(name)
     null = None if decoded.null is None else decoded.null[places]
-    return pa.array(decoded.values[places], _ARROW[kind], mask=null)
+    values = decoded.values[places]
+    if kind == "numeric":  # equal rows keep equal bits: one zero, one NaN
+        values = np.where(np.isnan(values), np.nan, values + 0.0)
+    return pa.array(values, _ARROW[kind], mask=null)
 
 
 def _gather(first: pa.Table, second: pa.Table, places: np.ndarray[Any, np.dtype[np.int64]]) -> pa.Table:

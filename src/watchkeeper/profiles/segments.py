@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from watchkeeper.capture.batch import Texts
+from watchkeeper.capture.batch import hash_texts as batch_hashes
 from watchkeeper.errors import CorruptProfile
-from watchkeeper.profiles.outcome import Outcome
+from watchkeeper.profiles.outcome import BinaryOutcome, Outcome
 from watchkeeper.profiles.rows import OutcomeRows
+from watchkeeper.sketches import kernel
 from watchkeeper.sketches.categories import hash_texts
 from watchkeeper.sketches.kernel import Int64s
-from watchkeeper.sketches.protocol import State, count_of, part_of, strings_of
+from watchkeeper.sketches.protocol import State, array_of, count_of, part_of, strings_of
 
 SEGMENT_CAP = 64
 """Part of the format: so many values of a segment column are kept apart."""
@@ -21,6 +23,7 @@ TIMELINE_CAP = 128
 """Part of the format: so many stretches of days are kept apart."""
 OTHER = "__other__"
 MISSING_VALUE = "__missing__"
+_FOLDED = -2
 
 Factory = Callable[[], Outcome]
 
@@ -32,7 +35,7 @@ class Segments:
     the data alone; the outcome of all others stands under ``__other__``. Rows without a value are ``__missing__``.
     """
 
-    SUMS: frozenset[str] = frozenset()
+    SUMS: frozenset[str] = BinaryOutcome.SUMS
 
     def __init__(self, empty: Factory) -> None:
         self._empty = empty
@@ -41,9 +44,11 @@ class Segments:
 
     def update(self, texts: Texts, rows: OutcomeRows) -> None:
         """Add rows with the segment of each."""
-        for code, places in _groups(texts.codes.astype(np.int64)):
-            value = MISSING_VALUE if code < 0 else texts.names[code].as_py()
-            self._add(value, rows.take(places))
+        for code, places in _groups(_fold(texts)):
+            if code == _FOLDED:
+                self.other.update(rows.take(places))
+            else:
+                self._add(MISSING_VALUE if code < 0 else texts.names[code].as_py(), rows.take(places))
         self._settle()
 
     def _add(self, value: str, rows: OutcomeRows) -> None:
@@ -62,10 +67,10 @@ class Segments:
         """Return the segments of both together."""
         merged = Segments(self._empty)
         merged.other = self.other.merge(other.other)  # type: ignore[arg-type]
-        merged.outcomes = dict(self.outcomes)
+        merged.outcomes = {value: outcome.copy() for value, outcome in self.outcomes.items()}
         for value, outcome in other.outcomes.items():
             mine = merged.outcomes.get(value)
-            merged.outcomes[value] = outcome if mine is None else mine.merge(outcome)  # type: ignore[arg-type]
+            merged.outcomes[value] = outcome.copy() if mine is None else mine.merge(outcome)  # type: ignore[arg-type]
         merged._settle()
         return merged
 
@@ -100,7 +105,7 @@ class Timeline:
     Up to 128 days with rows are therefore days.
     """
 
-    SUMS: frozenset[str] = frozenset()
+    SUMS: frozenset[str] = BinaryOutcome.SUMS
 
     def __init__(self, empty: Factory) -> None:
         self._empty = empty
@@ -109,13 +114,15 @@ class Timeline:
 
     def update(self, days: Int64s, rows: OutcomeRows) -> None:
         """Add rows with the local day of each, counted from 1970-01-01."""
+        self._settle(days >> self.shift)
         for cell, places in _groups(days >> self.shift):
             self.outcomes.setdefault(cell, self._empty()).update(rows.take(places))
-        self._settle()
 
-    def _settle(self) -> None:
-        while len(self.outcomes) > TIMELINE_CAP:
-            self._coarsen(self.shift + 1)
+    def _settle(self, coming: Int64s) -> None:
+        """Coarsen until all cells fit, those that are coming too, so that no outcome is made only to be folded."""
+        cells = np.unique(np.concatenate([np.array(list(self.outcomes), dtype=np.int64), coming]))
+        if len(cells) > TIMELINE_CAP:
+            self._coarsen(self.shift + int(np.argmax(kernel.cells_by_shift(cells) <= TIMELINE_CAP)))
 
     def _coarsen(self, shift: int) -> None:
         by = shift - self.shift
@@ -128,15 +135,15 @@ class Timeline:
     def merge(self, other: Timeline) -> Timeline:
         """Return the timeline of both together."""
         merged, second = Timeline(self._empty), Timeline(self._empty)
-        merged.shift, merged.outcomes = self.shift, dict(self.outcomes)
+        merged.shift, merged.outcomes = self.shift, {cell: outcome.copy() for cell, outcome in self.outcomes.items()}
         second.shift, second.outcomes = other.shift, dict(other.outcomes)
         shift = max(self.shift, other.shift)
         merged._coarsen(shift)
         second._coarsen(shift)
         for cell, outcome in second.outcomes.items():
             mine = merged.outcomes.get(cell)
-            merged.outcomes[cell] = outcome if mine is None else mine.merge(outcome)  # type: ignore[arg-type]
-        merged._settle()
+            merged.outcomes[cell] = outcome.copy() if mine is None else mine.merge(outcome)  # type: ignore[arg-type]
+        merged._settle(np.empty(0, dtype=np.int64))
         return merged
 
     def items(self) -> list[tuple[int, Outcome]]:
@@ -159,18 +166,27 @@ class Timeline:
         """Make a timeline from a state that may be hostile; raises :class:`CorruptProfile`."""
         made = cls(empty)
         made.shift = count_of(state, "shift")
-        cells, outcomes = state.get("cells"), state.get("outcomes")
-        if (
-            not isinstance(cells, np.ndarray)
-            or cells.dtype != np.int64
-            or not isinstance(outcomes, list)
-            or made.shift > 63
-        ):
+        cells, outcomes = array_of(state, "cells", np.int64), state.get("outcomes")
+        if not isinstance(outcomes, list) or made.shift > 63:
             raise CorruptProfile("a timeline's parts are of the wrong types")
+        if np.any((cells << np.int64(made.shift)) >> np.int64(made.shift) != cells):
+            raise CorruptProfile("a timeline's cells lie outside the days")
         if not len(set(cells.tolist())) == cells.size == len(outcomes) <= TIMELINE_CAP:
             raise CorruptProfile("a timeline's parts do not fit each other")
         made.outcomes = dict(zip(cells.tolist(), map(read, _states(outcomes)), strict=True))
         return made
+
+
+def _fold(texts: Texts) -> Int64s:
+    """Return the codes of values, one for all that lie beyond the cap already, so that no outcome is made for each."""
+    codes = texts.codes.astype(np.int64)
+    used = np.unique(codes[codes >= 0]) if len(texts.names) > SEGMENT_CAP else codes[:0]
+    if len(used) <= SEGMENT_CAP:
+        return codes
+    hashes = batch_hashes(texts.names)[used]
+    beyond = np.zeros(len(texts.names) + 1, dtype=bool)
+    beyond[used] = hashes > np.partition(hashes, SEGMENT_CAP - 1)[SEGMENT_CAP - 1]
+    return np.where(beyond[codes], _FOLDED, codes)
 
 
 def _groups(codes: Int64s) -> Iterable[tuple[int, Int64s | slice]]:

@@ -171,7 +171,7 @@ class Categories:
         frequent = sorted(self._frequent)
         return {
             "count": self.count,
-            "table": self.table,
+            "table": None if self.table is None else self.table.copy(),  # it is counted in place
             "hashes": self._hashes,
             "kept": list(self._kept),
             "kept_counts": self._kept_counts,

@@ -117,7 +117,7 @@ class Histogram:
         below = np.floor(position)
         left, right = self._order_statistic(below), self._order_statistic(np.ceil(position))
         fraction = position - below
-        return np.where(fraction == 0, left, left * (1 - fraction) + right * fraction)
+        return np.clip(left * (1 - fraction) + right * fraction, left, right)  # rounding must not leave the bounds
 
     def quantile_bounds(self, q: float) -> tuple[float, float]:
         """Return two numbers between which the q-quantile (linear rule) certainly lies."""
@@ -137,7 +137,7 @@ class Histogram:
         low, high = self.bounds()
         left, right = kernel.key_floats(low[cell]), kernel.key_floats(high[cell])
         within = (rank - (edges[cell] - self.counts[cell]) + 0.5) / self.counts[cell]
-        return np.where(left == right, left, left * (1 - within) + right * within)
+        return np.clip(left * (1 - within) + right * within, left, right)
 
     def key_at(self, q: float) -> int:
         """Return the lowest key of the cell in which a share ``q`` of the values is reached (0 <= q <= 1, not empty)."""

@@ -47,19 +47,21 @@ class Moments:
         """Add finite numbers, shape (n,)."""
         if len(values) == 0:
             return
-        low, high = float(values.min()), float(values.max())
+        low, high = float(values.min()) + 0.0, float(values.max()) + 0.0  # -0.0 becomes 0.0
         self.minimum, self.maximum = min(self.minimum, low), max(self.maximum, high)
         self.count += len(values)
-        apart = values - self.origin if self.origin else values
-        if max(abs(low), abs(high), abs(self.origin)) >= _HUGE:
-            with np.errstate(over="ignore"):
-                huge = np.abs(apart) >= _HUGE
+        with np.errstate(over="ignore"):
+            apart = values - self.origin if self.origin else values
+        if max(abs(low - self.origin), abs(high - self.origin)) >= _HUGE:
+            huge = np.abs(apart) >= _HUGE
             scaled = values[huge] * _SCALE - self.origin * _SCALE
             self.huge_total += float(scaled.sum())
-            self.huge_squares += float(scaled @ scaled)
+            self.huge_squares += float(np.square(scaled).sum())
             apart = apart[~huge]
         self.total += float(apart.sum())
-        self.squares += float(apart @ apart)
+        self.squares += float(
+            np.square(apart).sum()
+        )  # pairwise, and without the threads that a dot product would start
 
     def merge(self, other: Moments) -> Moments:
         """Return the sums of both together; an empty one has no say in the origin."""
@@ -84,9 +86,11 @@ class Moments:
 
     @property
     def sd(self) -> float:
-        """The sample standard deviation (n - 1); NaN below two values."""
+        """The sample standard deviation (n - 1); 0 where all values are the same, NaN below two values."""
         if self.count < 2:
             return math.nan
+        if self.minimum == self.maximum:  # the sums would leave their rounding
+            return 0.0
         if self.huge_squares:
             total = self.huge_total + self.total * _SCALE
             squares = self.huge_squares + self.squares * _SCALE * _SCALE
@@ -107,7 +111,8 @@ class Moments:
         sums = (made.total, made.squares, made.huge_total, made.huge_squares)
         if not all(map(math.isfinite, (*sums, made.origin))) or made.squares < 0 or made.huge_squares < 0:
             raise CorruptProfile("sums are not finite")
-        if math.isnan(made.minimum + made.maximum) != (made.count == 0) or (made.count and made.minimum > made.maximum):
+        ends = made.minimum, made.maximum
+        if not (all(map(math.isfinite, ends)) and ends[0] <= ends[1] if made.count else ends == (math.inf, -math.inf)):
             raise CorruptProfile("the least number is above the greatest")
         return made
 

@@ -34,10 +34,13 @@ class Products:
     def update(self, rows: Floats) -> None:
         """Add rows, shape (k, n), finite and with finite squares."""
         count = rows.shape[1]
-        block = np.empty((self.size + 1, count))
-        block[0] = 1.0
-        block[1:] = rows
-        self.gram = self.gram + block @ block.T
+        added = np.zeros_like(self.gram)
+        added[0, 0] = count
+        for i, row in enumerate(rows, 1):  # not a matrix product: that would start threads of its own
+            added[0, i] = added[i, 0] = row.sum()
+            for j in range(1, i + 1):
+                added[i, j] = added[j, i] = (row * rows[j - 1]).sum()
+        self.gram = self.gram + added
         self.count += count
 
     def merge(self, other: Products) -> Products:

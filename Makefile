@@ -1,0 +1,92 @@
+# Everything that a contributor runs. Each target makes what it needs in .venv, once; stamps there say what is installed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+UI := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/.*' -not -name '*.py' 2>/dev/null)
+SOURCE := $(shell find src -type f -not -path '*/__pycache__/*' -not -name page.html)
+PACKAGE := pyproject.toml hatch_build.py $(UI)
+
+.NOTPARALLEL:
+.PHONY: help demo test lint format build bench docs screenshots chromium clean
+
+help:
+	@echo 'make demo         fit a model on flights of 2013, compare July with March, write a report'
+	@echo 'make test         every test that matters (ARGS="-k name" picks some)'
+	@echo 'make lint         ruff, mypy'
+	@echo 'make format       let ruff format and mend'
+	@echo 'make build        wheel and source archive in dist/'
+	@echo 'make bench        the tables of benchmarks/'
+	@echo 'make docs         generate docs/reference'
+	@echo 'make screenshots  renew docs/images from the demo'
+	@echo 'make clean        remove what these made'
+
+# The demo needs no editable install, but is content with the one that the tests made.
+demo: $(VENV)/demo.stamp
+	$(BIN)/watchkeeper demo $(ARGS)
+
+test: chromium $(VENV)/test.stamp
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/lint.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/lint.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+build: $(VENV)/build.stamp
+	$(BIN)/python -m build
+
+bench: $(VENV)/bench.stamp
+	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(VENV)/test.stamp
+	$(BIN)/python tools/reference.py
+
+screenshots: chromium $(VENV)/test.stamp
+	$(BIN)/python tools/screenshots.py
+
+clean:
+	rm -rf $(VENV) build dist ui/dist ui/node_modules watchkeeper-demo
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis src/watchkeeper/report/page.html
+	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/pip.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	{ echo 'Watchkeeper needs Python 3.11 or later. Name one with: make PYTHON=python3.12 ...' >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+# Where the tests' editable install stands it serves; a plain one would take its place and the tests would see a copy.
+$(VENV)/demo.stamp: $(VENV)/pip.stamp $(PACKAGE) $(SOURCE)
+	@if [ -e $(VENV)/editable.stamp ]; then $(MAKE) -s --no-print-directory $(VENV)/editable.stamp; \
+	else echo 'Installing Watchkeeper into $(VENV); the first time takes a minute or two.'; $(BIN)/python -m pip install --quiet '.[demo]'; fi
+	@touch $@
+
+# Again when the package's description or the page changes; changes of the Python source show by themselves.
+$(VENV)/editable.stamp: $(VENV)/pip.stamp $(PACKAGE)
+	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/test.stamp $(VENV)/lint.stamp $(VENV)/bench.stamp: $(VENV)/%.stamp: $(VENV)/editable.stamp
+	$(BIN)/python -m pip install --quiet --group $*
+	@touch $@
+
+$(VENV)/build.stamp: $(VENV)/pip.stamp
+	$(BIN)/python -m pip install --quiet build
+	@touch $@
+
+chromium:
+	@[ -z "$$WATCHKEEPER_CHROMIUM" ] || exit 0; \
+	for name in chromium chromium-browser google-chrome google-chrome-stable; do command -v $$name >/dev/null && exit 0; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core; \
+	else echo 'The tests open the report in a browser: install the system package chromium (and fonts-dejavu-core) and run this again.' >&2; \
+	exit 1; fi

@@ -1,0 +1,50 @@
+import { useEffect } from "react";
+import { ChoicesProvider, useChoice } from "./base/state";
+import { ThemeProvider } from "./base/theme";
+import { Tips } from "./base/tip";
+import { Bar } from "./sections/Bar";
+import { Calibration } from "./sections/Calibration";
+import { Columns } from "./sections/Columns";
+import { Header } from "./sections/Header";
+import { Performance } from "./sections/Performance";
+import { Segments } from "./sections/Segments";
+import { Timeline } from "./sections/Timeline";
+import type { CompareView } from "./view";
+
+function Report({ view }: { view: CompareView }) {
+  const [zone] = useChoice("zone", "local", ["local", "utc"]);
+  const [at] = useChoice("at", "");
+  const clock = zone === "utc" || !view.zone ? "UTC" : view.zone;
+  // Only the link that the page was opened with may scroll it, not every later choice.
+  useEffect(() => {
+    if (at && at !== "summary") document.getElementById(at)?.scrollIntoView();
+  }, []);
+  useEffect(() => {
+    document.documentElement.dataset.ready = "true";
+  }, []);
+  return (
+    <>
+      <Bar view={view} />
+      <main>
+        <Header view={view} clock={clock} />
+        <Performance rows={view.performance} />
+        <Timeline view={view} clock={clock} />
+        <Calibration view={view} />
+        <Segments view={view} />
+        <Columns columns={view.columns} />
+      </main>
+      <footer>Made by Watchkeeper {view.watchkeeper}. This file holds everything it shows and fetches nothing.</footer>
+      <Tips />
+    </>
+  );
+}
+
+export function App({ view }: { view: CompareView }) {
+  return (
+    <ChoicesProvider>
+      <ThemeProvider>
+        <Report view={view} />
+      </ThemeProvider>
+    </ChoicesProvider>
+  );
+}

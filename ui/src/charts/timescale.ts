@@ -1,0 +1,53 @@
+/** Where things stand in the chart over time: both axes in round units, and the middle of each window. */
+import { extent } from "../base/extent";
+import type { Palette } from "../base/theme";
+import { wall, type Clock } from "../base/time";
+import type { MetricRow, TimePoint } from "../view";
+
+export interface TimeInput {
+  points: TimePoint[];
+  metric: string;
+  row: MetricRow | null;
+  clock: Clock;
+  palette: Palette;
+  decimals: number;
+}
+
+/** x counts units from the origin, a midnight, so that ticks fall on the first day and on round steps after it. */
+export interface Drawn extends TimeInput {
+  unit: number;
+  origin: number;
+  x: [number, number];
+  y: [number, number];
+  step: number;
+}
+export const middle = (p: TimePoint, { clock, unit, origin }: Drawn) =>
+  ((wall(p.start, clock) + wall(p.end, clock)) / 2 - origin) / unit;
+
+export const HOUR = 3_600_000;
+
+/** Axes count in days, or in hours when there are few days: round numbers of these are where people expect ticks. */
+function across({ points, clock }: TimeInput): Pick<Drawn, "unit" | "origin" | "x"> {
+  const ends = points.flatMap((p) => [wall(p.start, clock), wall(p.end, clock)]);
+  const [first, last] = extent(ends) ?? [0, HOUR];
+  const unit = last - first > 96 * HOUR ? 24 * HOUR : HOUR;
+  const origin = Math.floor(first / (24 * HOUR)) * 24 * HOUR;
+  return { unit, origin, x: [(first - origin) / unit, (last - origin) / unit] };
+}
+
+/** Bounds at round numbers around everything drawn, and the step between them. */
+function bounds({ points, metric, row }: TimeInput): { y: [number, number]; step: number } {
+  const values = points
+    .flatMap((p) => [p.metrics[metric], p.estimated[metric]])
+    .flatMap((e) => [e?.value, e?.low, e?.high]);
+  const found = extent([...values, row?.reference?.value].filter((v) => v != null));
+  if (!found) return { y: [0, 1], step: 0.25 };
+  const [low, high] = found;
+  const rough = (high - low) / 4 || Math.abs(high) / 4 || 0.25;
+  const base = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 2.5, 5, 10].map((m) => m * base).find((s) => s >= rough) ?? rough;
+  const y: [number, number] = [Math.floor(low / step) * step, Math.ceil(high / step) * step];
+  return { y: y[0] < y[1] ? y : [low - step, low + step], step };
+}
+
+export const place = (input: TimeInput): Drawn => ({ ...input, ...across(input), ...bounds(input) });

@@ -1,0 +1,142 @@
+/** What is drawn over time: a line with its band for each side, the estimate dashed, the rows as bars. */
+import type { Estimate, TimePoint } from "../view";
+import { middle, type Drawn } from "./timescale";
+
+type Side = TimePoint["side"];
+type Pair = [number, number | null];
+const SIDES: Side[] = ["reference", "current"];
+
+/** Runs of neighbouring points that have an interval: a gap in the data stays a gap in the band. */
+function runs(
+  points: TimePoint[],
+  pick: (p: TimePoint) => Estimate | undefined,
+  drawn: Drawn,
+): [number, number, number][][] {
+  const found: [number, number, number][][] = [[]];
+  for (const p of points) {
+    const e = pick(p);
+    if (e?.low != null && e.high != null) found.at(-1)?.push([middle(p, drawn), e.low, e.high]);
+    else found.push([]);
+  }
+  return found.filter((run) => run.length > 0);
+}
+
+interface Api {
+  coord: (at: [number, number]) => [number, number];
+}
+
+function band(data: [number, number, number][][], colour: string, opacity: number): object {
+  const renderItem = (params: { dataIndex: number }, api: Api) => {
+    const run = data[params.dataIndex] ?? [];
+    const upper = run.map(([x, , high]) => api.coord([x, high]));
+    const lower = run.map(([x, low]) => api.coord([x, low])).reverse();
+    return { type: "polygon", shape: { points: [...upper, ...lower] }, style: { fill: colour, opacity } };
+  };
+  const ends = data.map((run) => [run[0]?.[0], run[0]?.[1]]);
+  return { type: "custom", renderItem, data: ends, clip: true, silent: true, z: 1, tooltip: { show: false } };
+}
+
+function line(data: Pair[], colour: string, dashed: boolean): object {
+  return {
+    type: "line",
+    data,
+    z: dashed ? 2 : 3,
+    connectNulls: false,
+    symbol: dashed ? "none" : "circle",
+    symbolSize: data.length > 120 ? 0 : 4,
+    showAllSymbol: true,
+    lineStyle: { color: colour, width: dashed ? 1.5 : 2, type: dashed ? [4, 3] : "solid" },
+    itemStyle: { color: colour },
+    emphasis: { disabled: true },
+  };
+}
+
+function sideSeries(input: Drawn, side: Side): object[] {
+  const { metric, palette } = input;
+  const points = input.points.filter((p) => p.side === side);
+  const values = (pick: (p: TimePoint) => Estimate | undefined): Pair[] =>
+    points.map((p) => [middle(p, input), pick(p)?.value ?? null]);
+  const colour = palette[side];
+  return [
+    band(
+      runs(points, (p) => p.metrics[metric], input),
+      colour,
+      0.2,
+    ),
+    line(
+      values((p) => p.estimated[metric]),
+      palette.estimate,
+      true,
+    ),
+    line(
+      values((p) => p.metrics[metric]),
+      colour,
+      false,
+    ),
+  ];
+}
+
+/** Rows with labels in the side's colour, rows still waiting for theirs pale above them. */
+function volumeSeries(input: Drawn, side: Side): object[] {
+  const points = input.points.filter((p) => p.side === side);
+  const at = (p: TimePoint, n: number): [number, number] => [middle(p, input), n];
+  const bar = (data: [number, number][], opacity: number) => ({
+    type: "bar",
+    stack: `n ${side}`,
+    data,
+    xAxisIndex: 1,
+    yAxisIndex: 1,
+    barWidth: points.length > 1 ? "70%" : 12,
+    barGap: "-100%",
+    itemStyle: { color: input.palette[side], opacity },
+    silent: true,
+    emphasis: { disabled: true },
+  });
+  if (!points.length) return [];
+  return [
+    bar(
+      points.map((p) => at(p, p.n * (p.coverage ?? 0))),
+      0.75,
+    ),
+    bar(
+      points.map((p) => at(p, p.n * (1 - (p.coverage ?? 0)))),
+      0.25,
+    ),
+  ];
+}
+
+/** The reference as a whole, and around it what is too small to matter. */
+function guide({ row, palette, x }: Drawn): object[] {
+  const value = row?.reference?.value;
+  if (value == null) return [];
+  const renderItem = (_: unknown, api: Api) => {
+    const [[x1, y1], [x2]] = [api.coord([x[0], value]), api.coord([x[1], value])];
+    return {
+      type: "line",
+      shape: { x1, y1, x2, y2: y1 },
+      style: { stroke: palette.reference, lineDash: [2, 3], lineWidth: 1 },
+    };
+  };
+  const dotted = { type: "custom", renderItem, data: [[x[0], value]], silent: true, z: 1, tooltip: { show: false } };
+  if (row?.floor == null) return [dotted];
+  const [low, high] = [value - row.floor, value + row.floor];
+  return [
+    band(
+      [
+        [
+          [x[0], low, high],
+          [x[1], low, high],
+        ],
+      ],
+      palette.reference,
+      0.1,
+    ),
+    dotted,
+  ];
+}
+
+export const allSeries = (input: Drawn): object[] => [
+  ...guide(input),
+  ...SIDES.flatMap((side) => sideSeries(input, side)),
+  ...SIDES.flatMap((side) => volumeSeries(input, side)),
+];
