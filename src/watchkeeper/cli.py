@@ -113,9 +113,9 @@ def compare(reference: str, current: str, **options: Any) -> int:
     else:
         _show(report)
         if outputs["json_"] is not None:
-            outputs["json_"].write_text(report.to_json(indent=1), encoding="utf-8")
+            report.save(outputs["json_"], "json")
     if outputs["html"] is not None:
-        report.save(outputs["html"].with_suffix(outputs["html"].suffix or ".html"))
+        report.save(outputs["html"], "html")
         click.echo(f"Report: {outputs['html']}", err=True)
     return report.exit_code(outputs["strict"])
 
@@ -123,9 +123,8 @@ def compare(reference: str, current: str, **options: Any) -> int:
 def _show(report: Any) -> None:
     from rich.console import Console
 
-    from watchkeeper.report import terminal
-
-    Console(highlight=False).print(terminal.render(report.comparison))
+    console = Console(highlight=False)
+    console.print(report.to_terminal(console.width))
 
 
 class _Reading:

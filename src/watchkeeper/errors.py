@@ -17,6 +17,7 @@
     ├── ProfileError
     │   ├── CorruptProfile      bytes that are no profile, or a damaged one
     │   └── ProfileVersion      a profile of a format that this release does not know
+    ├── Unwritable              a file cannot be written
     ├── MissingExtra            an optional package is needed; names the exact ``pip install``
     └── PageMissing             the page was not built into the package
 
@@ -143,6 +144,14 @@ class ProfileVersion(ProfileError):
         super().__init__(
             f"This profile has format {found}; this release of Watchkeeper reads up to {known}. Update Watchkeeper to read it."
         )
+
+
+class Unwritable(WatchkeeperError):
+    """A file that cannot be written; ``reason`` is the system's own word."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} cannot be written: {reason}. Check that the folder exists and may be written to.")
 
 
 class MissingExtra(WatchkeeperError):

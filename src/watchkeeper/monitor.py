@@ -150,8 +150,10 @@ def _agree(sides: tuple[Source | Profile, Source | Profile], given: Schema | Non
 
 def _with_roles(head: pa.Table, other: pa.Table, given: Schema | None) -> pa.Table:
     """Return the first rows with an empty column for each role that only the current data can fill."""
+    there, known = set(head.column_names), set(other.column_names)
     for column, _ in given.roles() if given is not None else ():
-        if column not in head.column_names and column in other.column_names:
+        if column not in there and column in known:
+            there.add(column)
             head = head.append_column(column, pa.nulls(len(head), other.schema.field(column).type))
     return head
 
@@ -159,10 +161,10 @@ def _with_roles(head: pa.Table, other: pa.Table, given: Schema | None) -> pa.Tab
 def _with_kinds(head: pa.Table, other: pa.Table, given: Schema | None) -> Schema:
     """Return the schema with kinds, seen in the current data, for columns that are all null in the reference."""
     schema = (given or Schema()).replace()
-    kinds = dict(schema.kinds)
+    kinds, known = dict(schema.kinds), set(other.column_names)
     for name in head.column_names:
         empty = head[name].null_count == len(head)
-        if empty and name not in kinds and name in other.column_names and other[name].null_count < len(other):
+        if empty and name not in kinds and name in known and other[name].null_count < len(other):
             kind = kind_of(other[name])
             if kind is not None:
                 kinds[name] = kind
@@ -172,8 +174,9 @@ def _with_kinds(head: pa.Table, other: pa.Table, given: Schema | None) -> Schema
 
 def _column_notices(head: pa.Table, other: pa.Table, schema: Schema) -> list[str]:
     said = []
-    gone = [n for n in head.column_names if n not in other.column_names]
-    new = [n for n in other.column_names if n not in head.column_names and n not in schema.kinds]
+    before, after = set(head.column_names), set(other.column_names)
+    gone = [n for n in head.column_names if n not in after]
+    new = [n for n in other.column_names if n not in before and n not in schema.kinds]
     unread = [n for n in head.column_names if n not in schema.kinds]
     if gone:
         said.append(f"The current data lacks {_listed(gone)}; counted as missing in every row.")

@@ -20,7 +20,7 @@ export interface Side {
 
 /** What was tested, and what came of it. Evidence: p_value against alpha. Effect: against floor, above 0 for the worse. */
 export interface Check {
-  verdict: VerdictName;
+  verdict: VerdictName | null; // null: shown, never judged
   words: string;              // the evidence in one or two sentences
   effect: number | null; effect_low: number | null; effect_high: number | null;
   floor: number | null;       // the smallest effect that matters

@@ -70,8 +70,7 @@ class _Side:
 
     @property
     def sampled(self) -> pa.ChunkedArray | None:
-        rows = self.profile.sample.rows
-        return rows[self.name] if self.name in rows.column_names else None
+        return self.profile.sample.column(self.name)
 
     def design_effect(self) -> float:
         values = self.sampled
@@ -218,9 +217,9 @@ def _quality_changes(
         evidence = None
         if metric.floor is not None and then.known and judged:
             pair = missing if name in {"null_share", "infinite_share"} else effects
+            if now.value == 0:  # that none were seen is a matter of rows, however alike those of one day are
+                pair = 1.0, 1.0
             evidence = worse(metric, _thin(now, pair[1]), _thin(then, pair[0]))
-            if now.value == 0:  # none were seen: there is nothing that more data could show
-                evidence = replace(evidence, detectable=0.0)
         changes.append(QualityChange(metric, then, now, evidence))
     return changes
 

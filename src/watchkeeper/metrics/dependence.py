@@ -18,10 +18,8 @@ NATURAL_BLOCKS = 4
 def day_codes(profile: Profile) -> Int64s | None:
     """Return for each row of the sample the place of its local day, 0 to days - 1; None without enough days."""
     column = profile.schema.timestamp
-    if column is None or column not in profile.sample.rows.column_names:
-        return None
-    moments = profile.sample.rows[column]
-    if moments.null_count or len(moments) < _FEWEST_ROWS:
+    moments = profile.sample.column(column) if column is not None else None
+    if moments is None or moments.null_count or len(moments) < _FEWEST_ROWS:
         return None
     days = local_days(moments.to_numpy(), profile.schema.zone)
     distinct, codes = np.unique(days, return_inverse=True)

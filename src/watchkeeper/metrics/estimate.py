@@ -85,8 +85,7 @@ def share_estimate(count: int, n: int, design_effect: float = 1.0) -> Estimate:
         return UNKNOWN
     share, effective = count / n, n / design_effect
     low, high = wilson(share, effective)
-    raised = (share * effective + 1) / (effective + 2)
-    return Estimate(share, low, high, n, math.sqrt(raised * (1 - raised) / (effective + 2)))
+    return Estimate(share, low, high, n, _least_error(share, effective))
 
 
 def critical(degrees: float) -> float:
@@ -130,7 +129,9 @@ def smooth_estimate(
     """
     if math.isnan(value) or n == 0:
         return UNKNOWN
-    variance, degrees, effect = max(squares, 0.0), math.inf, 1.0
+    if n < 2:
+        return Estimate(value, *interval(value, math.nan, n, scale), n)
+    variance, degrees, effect = max(squares, 0.0) * n / (n - 1), float(n - 1), 1.0
     if len(blocks) >= _FEWEST_BLOCKS:
         influence = np.array([gradient @ block for block in blocks])
         between = len(blocks) / (len(blocks) - 1) * float(influence @ influence)
@@ -139,7 +140,15 @@ def smooth_estimate(
             variance, degrees = between, float(len(blocks) - 1)
     error = math.sqrt(variance)
     low, high = interval(value, error, n, scale, degrees)
+    if scale in {"share", "logit"}:
+        error = max(error, _least_error(value, n))
     return Estimate(value, low, high, n, error, degrees, 0.0, effect)
+
+
+def _least_error(value: float, n: float) -> float:
+    """Return the standard error of a share with one success and one failure added: 3 right of 3 is not certain."""
+    raised = (value * n + 1) / (n + 2)
+    return math.sqrt(max(raised * (1 - raised), 0.0) / (n + 2))
 
 
 def widened(estimate: Estimate, design_effect: float) -> Estimate:
@@ -159,6 +168,8 @@ def widened(estimate: Estimate, design_effect: float) -> Estimate:
 
 def interval(value: float, error: float, n: int, scale: Scale, degrees: float = math.inf) -> tuple[float, float]:
     """Return the 95 % interval of a value with a standard error, symmetric on ``scale``."""
+    if math.isnan(error):
+        return (0.0, 1.0) if scale in {"share", "logit"} else (0.0 if scale == "log" else -math.inf, math.inf)
     z = critical(degrees)
     if scale in {"share", "logit"} and not 0 < value < 1:
         return wilson(min(max(value, 0.0), 1.0), n, degrees)

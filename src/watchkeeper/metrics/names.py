@@ -55,7 +55,7 @@ CLASSIFICATION: dict[str, tuple[Metric, Compute]] = {
         (Metric("log_loss", "Log loss", "classification", "lower", None, 0.05, True), classification.log_loss),
         (Metric("brier", "Brier score", "classification", "lower", None, 0.05, True), classification.brier),
         (Metric("ece", "Calibration error (ECE)", "classification", "lower", "share", 0.02), classification.ece),
-        (Metric("mean_calibration", "Mean calibration (frequency - score)", "classification", "near zero", "share", 0.02), classification.mean_calibration),
+        (Metric("mean_calibration", "Mean calibration", "classification", "near zero", "share", 0.02), classification.mean_calibration),
         (Metric("f1_macro", "F1, macro", "classification", "higher", None, 0.05), classification.f1_macro),
         (Metric("f1_weighted", "F1, weighted", "classification", "higher"), classification.f1_weighted),
         (Metric("error_rate", "Error rate", "classification", "lower", "share"), classification.error_rate),

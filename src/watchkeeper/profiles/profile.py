@@ -11,7 +11,14 @@ from typing import Any, Self
 import numpy as np
 
 from watchkeeper.capture.batch import Batch
-from watchkeeper.errors import CorruptProfile, EmptySource, SourceNotFound, UnreadableSource, WatchkeeperError
+from watchkeeper.errors import (
+    CorruptProfile,
+    EmptySource,
+    SourceNotFound,
+    UnreadableSource,
+    Unwritable,
+    WatchkeeperError,
+)
 from watchkeeper.profiles import codec
 from watchkeeper.profiles.column import Column, NumericColumn, empty_column, profiled_columns, read_column
 from watchkeeper.profiles.outcome import empty_outcome, read_outcome
@@ -205,7 +212,7 @@ class Profile:
         try:
             _replace(target, self.to_bytes())
         except OSError as error:
-            raise UnreadableSource(str(path), f"it cannot be written ({error.strerror}).") from error
+            raise Unwritable(str(path), error.strerror or str(error)) from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:

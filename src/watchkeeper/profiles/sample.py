@@ -66,6 +66,10 @@ class RowSample:
             offered = pa.table([_take(batch, name, near) for name in self._columns], names=list(self._columns))
             self.rows = _gather(self.rows, offered, chosen)
 
+    def column(self, name: str) -> pa.ChunkedArray | None:
+        """Return the values of a column; None for one that the sample does not keep."""
+        return self.rows[name] if name in self._columns else None
+
     def merge(self, other: RowSample) -> RowSample:
         """Return the sample of both together."""
         merged = RowSample(self._schema)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from watchkeeper.detection.comparison import Comparison
-from watchkeeper.errors import UnreadableSource
+from watchkeeper.errors import Unwritable
 from watchkeeper.report import html, tables, terminal
 from watchkeeper.report.summary import headline, sentences
 from watchkeeper.report.view import view
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from rich.console import RenderableType
 
     from watchkeeper.detection.verdict import VerdictName
 
@@ -93,23 +94,28 @@ class Report:
         """Return the page: one file that opens without a network."""
         return html.render(self._view)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page (``.html``) or the document (``.json``).
+    def save(self, path: str | os.PathLike[str], kind: str | None = None) -> None:
+        """Write the page or, where ``kind`` or the path's suffix says json, the document.
 
         Raises
         ------
-        UnreadableSource
+        Unwritable
             The path cannot be written.
         """
         target = Path(path)
-        content = self.to_json(indent=1) if target.suffix == ".json" else self.to_html()
+        as_json = kind == "json" or (kind is None and target.suffix == ".json")
+        content = self.to_json(indent=1) if as_json else self.to_html()
         try:
             target.write_text(content, encoding="utf-8")
         except OSError as error:
-            raise UnreadableSource(str(path), f"it cannot be written ({error.strerror}).") from error
+            raise Unwritable(str(path), error.strerror or str(error)) from error
+
+    def to_terminal(self, width: int = 120) -> RenderableType:
+        """Return what :mod:`rich` prints in a terminal of this width."""
+        return terminal.render(self.comparison, self._more, width)
 
     def __repr__(self) -> str:
-        return terminal.text(self.comparison)
+        return terminal.text(self.comparison, self._more)
 
     def _repr_html_(self) -> str:
         return html.embed(self._view)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from watchkeeper.detection.columns import ColumnChange
+from watchkeeper.detection.columns import ColumnChange, QualityChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.verdict import Verdict
@@ -34,19 +34,25 @@ def headline(comparison: Comparison) -> str:
     moved = [c for c, v in ranked_columns(comparison) if v is not None and v.name in _ALARMS]
     poorer = [(c, q) for c, q, v in comparison.quality if v is not None and v.name in _ALARMS]
     parts = [c for c, v in comparison.segments if v is not None and v.name in _ALARMS]
-    if worse:
-        return "The model got worse: " + _short(worse[0]) + "."
-    if parts:
-        where = segment_name(*parts[0].segment) if parts[0].segment else ""
-        return f"The model got worse for {where}: {_short(parts[0])}."
-    if moved or poorer:
-        names = list(dict.fromkeys([c.name for c in moved] + [c.name for c, _ in poorer]))
-        listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        verb = "was" if len(names) == 1 else "were"
-        return f"The data changed: {listed} {verb} found different.{_harm(comparison)}"
+    names = list(dict.fromkeys([c.name for c in moved] + [c.name for c, _ in poorer]))
+    listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    data = f"the data changed ({listed})" if names else ""
+    if worse or parts:
+        change = (worse or parts)[0]
+        where = f" for {segment_name(*change.segment)}" if change.segment else ""
+        return f"The model got worse{where}: {_short(change)}{f'; {data}' if data else ''}."
+    if names:
+        return f"The data changed: {_first_change(moved, poorer, listed)}.{_harm(comparison)}"
     if comparison.verdict == "not enough data":
         return "There is not enough data to say whether anything changed."
     return f"No change for the worse was found in {comparison.checks} checks."
+
+
+def _first_change(moved: list[ColumnChange], poorer: list[tuple[ColumnChange, QualityChange]], listed: str) -> str:
+    """Return what changed: the words for it where it is one thing, else the names."""
+    if len(poorer) == 1 and {c.name for c in moved} <= {poorer[0][0].name}:
+        return quality_words(*poorer[0], None).removesuffix(".")
+    return f"{listed} {'is' if len(moved) + len(poorer) == 1 else 'are'} not what {'it was' if len(moved) + len(poorer) == 1 else 'they were'}"
 
 
 def _harm(comparison: Comparison) -> str:

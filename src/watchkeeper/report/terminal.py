@@ -10,10 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from watchkeeper.report.notices import notices
 from watchkeeper.report.summary import headline, ranked_columns, sentences
 from watchkeeper.report.words import budget_words, number, spread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from watchkeeper.detection.columns import ColumnChange
     from watchkeeper.detection.comparison import Comparison
     from watchkeeper.detection.performance import MetricChange
@@ -22,27 +25,32 @@ if TYPE_CHECKING:
 _STYLES = {"ok": "green", "warning": "yellow", "critical": "bold red", "not enough data": "dim"}
 _MOST_COLUMNS = 12
 _MOST_SEGMENTS = 8
+_WIDE = 100
 
 
-def render(comparison: Comparison) -> RenderableType:
-    """Return what a terminal shows: the headline, the sentences, and a table each of metrics, segments and columns."""
+def render(comparison: Comparison, more: Sequence[str] = (), width: int = 120) -> RenderableType:
+    """Return what a terminal shows: the headline, the sentences, and a table each of metrics, segments and columns.
+
+    ``more`` are notices that the caller has. Below a width of 100 the estimates are left out.
+    """
     parts: list[RenderableType] = [_title(comparison), ""]
     parts += [part for said in sentences(comparison) for part in (Text(printable(said)), "")]
     if comparison.performance:
-        parts += [_performance(comparison), ""]
+        parts += [_performance(comparison, width), ""]
     if comparison.segments:
-        parts += [_segments(comparison), ""]
+        parts += [_segments(comparison, width), ""]
     if comparison.columns:
         parts += [_columns(comparison), ""]
     parts.append(Text(budget_words(comparison), style="dim"))
+    parts += [Text(f"Note: {printable(said)}", style="dim") for said in (*more, *notices(comparison))]
     return Group(*parts)
 
 
-def text(comparison: Comparison, width: int = 120) -> str:
+def text(comparison: Comparison, more: Sequence[str] = (), width: int = 120) -> str:
     """Return the same as plain text."""
     console = Console(width=width, no_color=True, record=False, force_terminal=False, highlight=False)
     with console.capture() as capture:
-        console.print(render(comparison))
+        console.print(render(comparison, more, width))
     return capture.get()
 
 
@@ -65,32 +73,40 @@ def _chip(verdict: Verdict | None) -> Text:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place == 0 or column == "" else "right", overflow="fold")
+        words = place == 0 or column == ""
+        table.add_column(column, justify="left" if words else "right", overflow="fold", no_wrap=not words)
     return table
 
 
-def _performance(comparison: Comparison) -> Table:
-    table = _table("Performance (95 % intervals)", "", "reference", "current", "n", "expected (CBPE)", "")
+def _performance(comparison: Comparison, width: int) -> Table:
+    table = _table("Performance (95 % intervals)", *_headings(width))
     for change, verdict in comparison.performance:
         unit = change.metric.unit
         cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
         n = change.current.n or change.estimated.n
-        table.add_row(change.metric.title, cells[0], cells[1], f"{n:,}", cells[2], _chip(verdict))
+        table.add_row(change.metric.title, *_fitting(cells, n, width), _chip(verdict))
     return table
 
 
-def _segments(comparison: Comparison) -> Table:
+def _headings(width: int) -> list[str]:
+    return ["", "reference", "current", "n", *(["expected (CBPE)"] if width >= _WIDE else []), ""]
+
+
+def _fitting(cells: list[str], n: int, width: int) -> list[str]:
+    return [cells[0], cells[1], f"{n:,}", *([cells[2]] if width >= _WIDE else [])]
+
+
+def _segments(comparison: Comparison, width: int) -> Table:
     judged = [(c, v) for c, v in comparison.segments if v is not None]
     judged.sort(key=lambda item: (item[1].name not in {"critical", "warning"}, -_size(item[0])))
     title = judged[0][0].metric.title if judged else ""
-    table = _table(f"By segment: {title}", "", "reference", "current", "n", "expected (CBPE)", "")
+    table = _table(f"By segment: {title}", *_headings(width))
     for change, verdict in judged[:_MOST_SEGMENTS]:
         column, value = change.segment or ("", "")
         unit = change.metric.unit
         cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
-        table.add_row(
-            escape(printable(f"{column} {value}")), cells[0], cells[1], f"{_size(change):,}", cells[2], _chip(verdict)
-        )
+        name = escape(printable(f"{column} {value}"))
+        table.add_row(name, *_fitting(cells, _size(change), width), _chip(verdict))
     if len(judged) > _MOST_SEGMENTS:
         table.caption = f"and {len(judged) - _MOST_SEGMENTS} more"
     return table

@@ -95,9 +95,9 @@ def estimate_value(estimate: Estimate, coverage: float | None = None) -> dict[st
 
 
 def check_value(verdict: Verdict | None, said: str) -> dict[str, Any]:
-    """Return a verdict as the page takes it; without one, "ok" and nothing tested."""
+    """Return a verdict as the page takes it; None where the number is only shown, never judged."""
     if verdict is None:
-        return {"verdict": "ok", "words": said, **_NO_CHECK}
+        return {"verdict": None, "words": said, **_NO_CHECK}
     evidence = verdict.evidence
     return {
         "verdict": verdict.name,

@@ -79,10 +79,13 @@ class Moments:
 
     @property
     def mean(self) -> float:
-        """The arithmetic mean; NaN when empty, infinite where the sum is beyond the floats."""
+        """The arithmetic mean; NaN when empty."""
         if self.count == 0:
             return math.nan
-        return self.origin + self.total / self.count + self.huge_total / self.count / _SCALE
+        if self.huge_total:
+            small = self.origin * _SCALE + self.total / self.count * _SCALE
+            return (small + self.huge_total / self.count) / _SCALE
+        return self.origin + self.total / self.count
 
     @property
     def sd(self) -> float:

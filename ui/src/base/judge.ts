@@ -35,7 +35,7 @@ export function floors(check: Check, value: number | null = check.effect): numbe
 
 export function countVerdicts(checks: Check[]): Record<VerdictName, number> {
   const counts = { critical: 0, warning: 0, ok: 0, "not enough data": 0 };
-  for (const check of checks) counts[check.verdict] += 1;
+  for (const { verdict } of checks) if (verdict !== null) counts[verdict] += 1;
   return counts;
 }
 

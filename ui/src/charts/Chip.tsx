@@ -18,7 +18,9 @@ export function Glyph({ verdict }: { verdict: VerdictName }) {
   );
 }
 
-export function Chip({ verdict, large = false }: { verdict: VerdictName; large?: boolean }) {
+/** The verdict in words and shape; nothing where none was given. */
+export function Chip({ verdict, large = false }: { verdict: VerdictName | null; large?: boolean }) {
+  if (verdict === null) return null;
   return (
     <span className={`chip ${slug(verdict)}${large ? " large" : ""}`}>
       <Glyph verdict={verdict} />

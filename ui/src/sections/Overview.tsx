@@ -41,7 +41,7 @@ function barOf(column: ColumnRow, { place }: Scale): Mark | null {
     limit === null || !column.floor ? null : place(Math.max(0, (limit * Math.sign(column.effect || 1)) / column.floor)),
   );
   const [low = null, high = null] = limits;
-  return { role: "bar", value: place(times), low, high, colour: COLOURS[column.verdict] };
+  return { role: "bar", value: place(times), low, high, colour: COLOURS[column.verdict ?? "ok"] };
 }
 
 const tipOf = (c: ColumnRow) =>
@@ -61,7 +61,7 @@ function Row({ column, scale, onPick }: { column: ColumnRow; scale: Scale; onPic
         type="button"
         className="name"
         onClick={() => onPick(column.name)}
-        aria-label={`${column.name}: ${timesText(column)}, ${column.verdict}. Find in the list`}
+        aria-label={`${column.name}: ${timesText(column)}, ${column.verdict ?? "not judged"}. Find in the list`}
       >
         <bdi>{column.name}</bdi>
       </button>
@@ -122,7 +122,7 @@ export function Overview({ columns, onPick }: { columns: ColumnRow[]; onPick: (n
       shown.map((c) => ({
         label: c.name,
         height: HEIGHT,
-        text: `${timesText(c)}, ${c.verdict}`,
+        text: `${timesText(c)}, ${c.verdict ?? "not judged"}`,
         marks: (
           <EffectBar mark={barOf(c, scale)} span={scale.span} height={HEIGHT} ticks={scale.ticks.map(scale.place)} />
         ),

@@ -112,7 +112,7 @@ export function Performance({ rows }: { rows: MetricRow[] }) {
       title,
       rows.map((row) => {
         const { marks, span, band } = drawingOf(row);
-        const text = `${estimateText(row.reference, decimalsOf(row), row.unit)} → ${fixed(row.current?.value ?? null, decimalsOf(row), row.unit)}, ${row.verdict}`;
+        const text = `${estimateText(row.reference, decimalsOf(row), row.unit)} → ${fixed(row.current?.value ?? null, decimalsOf(row), row.unit)}, ${row.verdict ?? "not judged"}`;
         return {
           label: row.title,
           height: HEIGHT,

@@ -80,7 +80,8 @@ function SegmentLine({ line, span, ticks, decimals }: { line: Line; span: Span; 
 
 function pictureText(row: MetricRow, decimals: number): string {
   const { change, span } = changeText(row, decimals);
-  return change === "–" ? row.verdict : `${change}${span && ` (${span})`}, ${row.verdict}`;
+  const verdict = row.verdict ?? "not judged";
+  return change === "–" ? verdict : `${change}${span && ` (${span})`}, ${verdict}`;
 }
 
 function Axis({ ticks, span, row }: { ticks: number[]; span: Span; row: MetricRow | undefined }) {
