@@ -142,10 +142,10 @@ def _label_order(label: str) -> tuple[bool, float, str]:
 def _infer_task(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
     if schema.target is None and schema.prediction is None and schema.score is None:
         return
-    for column in schema.scores().values():
-        if _is_text(table.schema.field(column).type) or pa.types.is_dictionary(table.schema.field(column).type):
+    for score in schema.scores().values():
+        if _is_text(table.schema.field(score).type) or pa.types.is_dictionary(table.schema.field(score).type):
             raise InvalidSchema(
-                f"The score {column!r} holds text. A score is a number, best a probability from 0 to 1."
+                f"The score {score!r} holds text. A score is a number, best a probability from 0 to 1."
             )
     if schema.task is None:
         schema.task = _guess_task(table, schema)

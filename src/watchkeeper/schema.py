@@ -95,7 +95,8 @@ class Schema:
     def __post_init__(self) -> None:
         _check_values(self)
         for name in (*_MANY, "classes", "guessed"):
-            setattr(self, name, list(getattr(self, name)))
+            setattr(self, name, [_plain(value) for value in getattr(self, name)])
+        self.positive = _plain(self.positive)
         self.origins = {column: float(origin) for column, origin in self.origins.items()}
         if isinstance(self.score, dict):
             self.score = {label_text(label): column for label, column in self.score.items()}
@@ -265,7 +266,14 @@ def _is_names(value: object) -> bool:
 
 
 def _is_labels(value: object) -> bool:
-    return isinstance(value, Iterable) and not any(isinstance(v, list | tuple | dict | set | bytes) for v in value)
+    if isinstance(value, Mapping) or not isinstance(value, Iterable):
+        return False
+    return all(isinstance(v, str) or not hasattr(v, "__len__") for v in value)
+
+
+def _plain(value: Any) -> Any:
+    """Return NumPy's scalars as Python's, for they cannot be stored."""
+    return value.item() if hasattr(value, "item") else value
 
 
 def _is_number(value: object) -> bool:

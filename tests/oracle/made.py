@@ -66,10 +66,10 @@ def binary_outcome(*args: Any, **kwargs: Any) -> BinaryOutcome:
     return outcome
 
 
-def multiclass_outcome(
+def multiclass_rows(
     label: np.ndarray, scores: np.ndarray | None, prediction: np.ndarray | None, classes: int
-) -> MulticlassOutcome:
-    """Return the outcome of a multiclass task; labels are places, negative for missing, ``scores`` (n, classes)."""
+) -> OutcomeRows:
+    """Return the rows of a multiclass task; labels are places, negative for missing, ``scores`` (n, classes)."""
     names = [f"c{k}" for k in range(classes)]
 
     def text(codes: np.ndarray) -> pa.Array:
@@ -89,8 +89,15 @@ def multiclass_outcome(
     )
     rows = outcome_rows(Batch(pa.record_batch(columns), schema))
     assert rows is not None
+    return rows
+
+
+def multiclass_outcome(
+    label: np.ndarray, scores: np.ndarray | None, prediction: np.ndarray | None, classes: int
+) -> MulticlassOutcome:
+    """Return the outcome of :func:`multiclass_rows`."""
     outcome = MulticlassOutcome(classes)
-    outcome.update(rows)
+    outcome.update(multiclass_rows(label, scores, prediction, classes))
     return outcome
 
 
@@ -126,6 +133,7 @@ def by_day(kind: Any, rows: OutcomeRows, days: np.ndarray) -> list[Any]:
 def numeric(values: Sequence[float] | np.ndarray) -> NumericColumn:
     """Return the state of a column of numbers."""
     column = NumericColumn()
+    column.rows = len(values)
     column.update_values(np.asarray(values, dtype=np.float64))
     return column
 

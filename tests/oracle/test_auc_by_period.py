@@ -64,9 +64,7 @@ def test_by_month(year: pa.Table, by_month: dict[int, Profile]) -> None:
 
 
 @pytest.mark.parametrize("quarter", QUARTERS)
-def test_by_quarter(
-    quarter: tuple[int, ...], year: pa.Table, by_month: dict[int, Profile], narrow: Schema
-) -> None:
+def test_by_quarter(quarter: tuple[int, ...], year: pa.Table, by_month: dict[int, Profile], narrow: Schema) -> None:
     _, label, score = labelled(months(year, quarter))
     merged = merge([by_month[month] for month in quarter])
     check(merged, label, score)

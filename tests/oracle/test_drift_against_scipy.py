@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 import warnings
 from collections import Counter
@@ -52,7 +53,8 @@ APART = st.lists(st.integers(-10_000, 10_000), min_size=4, max_size=80, unique=T
 def test_kolmogorov_smirnov_and_wasserstein(reference: Numbers, current: Numbers) -> None:
     cells = cells_of(reference, current)
     size = max(float(np.abs(np.concatenate([reference, current])).max()), 1.0)
-    expected = stats.ks_2samp(reference, current, method="exact").statistic
+    with np.errstate(divide="ignore"):  # SciPy's p-value for one row a side
+        expected = stats.ks_2samp(reference, current, method="asymp").statistic
     assert drift.kolmogorov_smirnov(cells) == pytest.approx(expected, abs=1e-12)
     expected = stats.wasserstein_distance(reference, current)
     assert drift.wasserstein(cells) == pytest.approx(expected, rel=1e-9, abs=1e-12 * size)
@@ -127,9 +129,7 @@ def test_anderson_darling(reference: Numbers, current: Numbers) -> None:
 
 @pytest.mark.parametrize("digits", [0, 1, 8])
 @pytest.mark.parametrize("sizes", [(30, 45), (100, 20)])
-def test_anderson_darling_as_scipy_normalises_it(
-    digits: int, sizes: tuple[int, int], rng: np.random.Generator
-) -> None:
+def test_anderson_darling_as_scipy_normalises_it(digits: int, sizes: tuple[int, int], rng: np.random.Generator) -> None:
     reference, current = (np.round(rng.normal(0.3 * k, 1 + k, n), digits) for k, n in enumerate(sizes))
     found = normalised(drift.anderson_darling(cells_of(reference, current)), *sizes)
     middle = {"variant": "midrank"} if "variant" in inspect.signature(stats.anderson_ksamp).parameters else {}
@@ -177,7 +177,9 @@ def test_psi_is_the_sum_of_both_relative_entropies(reference: list[str], current
 
 
 def test_likelihood_ratio_of_bins_that_are_not_rare(rng: np.random.Generator) -> None:
-    reference, current = (rng.choice(list("abcde"), n, p=p).tolist() for n, p in ((300, [0.2] * 5), (500, [0.3, 0.1, 0.2, 0.2, 0.2])))
+    reference, current = (
+        rng.choice(list("abcde"), n, p=p).tolist() for n, p in ((300, [0.2] * 5), (500, [0.3, 0.1, 0.2, 0.2, 0.2]))
+    )
     bins = bins_of(reference, current)
     assert pooled(bins) is bins
     expected = stats.chi2_contingency([bins.reference, bins.current], correction=False, lambda_="log-likelihood")
@@ -216,7 +218,7 @@ def test_bins_are_cut_after_tenths_of_the_reference(seed: int, n: int, m: int) -
     if len(np.unique(np.concatenate([reference, current]))) > 20:
         tenths = np.unique(np.quantile(reference, np.arange(1, 10) / 10, method="inverted_cdf"))
         edges = [-np.inf, *tenths, np.inf]
-        counts = [[int(((s > a) & (s <= b)).sum()) for a, b in zip(edges[:-1], edges[1:], strict=True)] for s in (reference, current)]
+        counts = [[int(((s > a) & (s <= b)).sum()) for a, b in itertools.pairwise(edges)] for s in (reference, current)]
         kept = [k for k in range(len(tenths) + 1) if counts[0][k] or counts[1][k]]
         assert bins.reference.tolist() == [counts[0][k] for k in kept]
         assert bins.current.tolist() == [counts[1][k] for k in kept]

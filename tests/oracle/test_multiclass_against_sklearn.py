@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made import close, examples, multiclass_outcome
+from made import by_day, close, examples, multiclass_outcome, multiclass_rows
 from sklearn import metrics as sk
 
 from watchkeeper import Schema, profile
@@ -64,7 +64,9 @@ def wrong(outcome: MulticlassOutcome, expected: dict[str, float]) -> dict[str, t
 def drawn(rng: np.random.Generator, n: int, classes: int, digits: int) -> tuple[Numbers, Numbers]:
     """Return labels and probabilities that know something of them; few digits make ties."""
     label = rng.integers(0, classes, n)
-    raw = np.round(rng.gamma(0.7, size=(n, classes)) + 1.5 * rng.random((n, 1)) * np.eye(classes)[label], digits) + 0.125
+    raw = (
+        np.round(rng.gamma(0.7, size=(n, classes)) + 1.5 * rng.random((n, 1)) * np.eye(classes)[label], digits) + 0.125
+    )
     return label, raw / raw.sum(axis=1, keepdims=True)
 
 
@@ -138,10 +140,11 @@ def test_no_label_at_all(rng: np.random.Generator) -> None:
 
 def test_the_area_over_days_says_its_design_effect(rng: np.random.Generator) -> None:
     """Days that differ widen the mean over classes too, and it says by how much."""
-    from made import by_day
-    from test_intervals_cover import multiclass_days
-
-    rows, days = multiclass_days(rng)
+    days = np.repeat(np.arange(30), 60)
+    label = rng.integers(0, 3, len(days))
+    knows = rng.gamma(2, 0.6, 30)[days]
+    raw = np.exp(rng.normal(size=(len(days), 3)) + knows[:, None] * np.eye(3)[label])
+    rows = multiclass_rows(label, raw / raw.sum(axis=1, keepdims=True), None, 3)
     outcome = MulticlassOutcome(3)
     outcome.update(rows)
     found = ours.roc_auc(outcome, by_day(lambda: MulticlassOutcome(3), rows, days))

@@ -27,7 +27,9 @@ def oracle(target: Numbers, prediction: Numbers) -> dict[str, float]:
         "mse": sk.mean_squared_error(target, prediction),
         "rmse": sk.root_mean_squared_error(target, prediction),
         "mape": sk.mean_absolute_percentage_error(target, prediction),
-        "smape": float(np.mean([0 if s == 0 else 2 * abs(t - p) / s for t, p, s in zip(target, prediction, size, strict=True)])),
+        "smape": float(
+            np.mean([0 if s == 0 else 2 * abs(t - p) / s for t, p, s in zip(target, prediction, size, strict=True)])
+        ),
         "mean_error": math.fsum(target - prediction) / len(target),
         "r2": sk.r2_score(target, prediction) if len(target) > 1 and np.ptp(target) > 0 else math.nan,
     }

@@ -30,7 +30,8 @@ SHAPES = {
     "seconds": lambda rng, n: 1.7e9 + rng.random(n) * 3600,
 }
 QUANTILES = (0, 0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999, 1)
-STORED = 3_750  # bytes
+STORED = 4_400  # bytes; measured 4,297, just above 576 distinct values
+STORED_OF_MANY = 3_000  # bytes; measured 2,896, at a million rows
 
 
 def drawn(shape: str, n: int) -> np.ndarray:
@@ -69,18 +70,29 @@ def test_what_stays_exact() -> None:
     rng = np.random.default_rng(7)
     assert of(rng.normal(0, 1, 576)).exact
     assert not of(rng.normal(0, 1, 577)).exact
-    assert of(np.arange(1.0, 2305.0) % 2048).exact
-    assert of(np.arange(20_000.0) % 2017).exact
+    assert of(np.arange(1675.0)).exact  # 22 bits each
+    assert not of(np.arange(1676.0)).exact
+    few_bits = Histogram()
+    few_bits.update(np.arange(2304) << 48)
+    assert few_bits.exact
+    few_bits.update(np.array([2304 << 48]))
+    assert not few_bits.exact
     exact = of(np.repeat(np.arange(100.0), 50))
     assert exact.values().tolist() == list(range(100))
     assert set(exact.counts.tolist()) == {50}
     assert exact.resolution() == 0
 
 
-@pytest.mark.parametrize("n", [10_000, 200_000])
+@pytest.mark.parametrize("n", [576, 600, 700, 1000, 10_000, 200_000])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_stored_size(shape: str, n: int) -> None:
-    assert len(codec.encode(of(drawn(shape, n)).state())) <= STORED
+    assert len(codec.encode(of(drawn(shape, n)).state())) <= (STORED if n < 10_000 else STORED_OF_MANY)
+
+
+def test_stored_size_of_the_worst_keys() -> None:
+    worst = Histogram()
+    worst.update(np.random.default_rng(3).integers(-(2**62), 2**62, 576))
+    assert len(codec.encode(worst.state())) <= 5_000
 
 
 @pytest.mark.parametrize("shape", ["normal", "lognormal", "uniform", "exponential"])
@@ -155,9 +167,7 @@ def test_float_keys_keep_the_order_and_can_be_turned_back(picked: list[float]) -
     back = kernel.key_floats(keys)
     assert np.array_equal(back, values)
     assert not np.signbit(back[back == 0]).any()
-    order = np.argsort(keys, kind="stable")
-    assert (np.diff(values[order]) >= 0).all() if np.isfinite(values).all() and len(values) < 2 else True
-    assert all((a < b) == (x < y) for a, x in zip(keys.tolist(), picked, strict=True) for b, y in zip(keys.tolist(), picked, strict=True))
+    assert np.array_equal(keys[:, None] < keys[None, :], values[:, None] < values[None, :])
 
 
 def test_keys_beyond_the_numbers_give_the_largest() -> None:

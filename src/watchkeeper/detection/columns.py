@@ -13,7 +13,7 @@ from scipy.special import ndtri
 from watchkeeper.detection.performance import worse
 from watchkeeper.detection.verdict import POWER, Evidence
 from watchkeeper.metrics import dependence, drift, quality
-from watchkeeper.metrics.binning import Bins, common_bins, common_cells, pooled
+from watchkeeper.metrics.binning import Bins, Cells, common_bins, common_cells, pooled
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, critical, share_estimate, two_sided
 from watchkeeper.metrics.names import DRIFT, LARGE, QUALITY, WASSERSTEIN_FLOOR_LARGE, Metric
 from watchkeeper.profiles.column import Column, DatetimeColumn, NumericColumn, TextColumn
@@ -98,38 +98,55 @@ def _column_change(reference: _Side, current: _Side, judged: bool) -> ColumnChan
     before, after = reference.column, current.column
     effects = (reference.design_effect(), current.design_effect()) if judged else (1.0, 1.0)
     sizes = quality.usable(before) / effects[0], quality.usable(after) / effects[1]
+    cells = common_cells(before, after)
+    bins = common_bins(before, after, cells)
     numeric = isinstance(before, NumericColumn | TextColumn | DatetimeColumn)
     metric = DRIFT["wasserstein" if numeric else "jensen_shannon"]
     evidence = None
     if judged:
-        moved = _numeric_evidence if numeric else _category_evidence
         natural = (
             dependence.natural_variation(reference.sampled, reference.days) if reference.sampled is not None else 0.0
         )
-        evidence = moved(before, after, sizes, effects, natural)
+        common = _Common(before, after, cells, bins, sizes, effects, natural)
+        evidence = _numeric_evidence(common) if numeric else _category_evidence(common)
     return ColumnChange(
         reference.name,
         metric,
         evidence,
-        drift.column_distances(before, after),
+        drift.column_distances(before, after, bins, cells),
         _quality_changes(reference, current, effects, judged),
         effects,
         quality.new_categories(after, before),
     )
 
 
-def _numeric_evidence(
-    before: Column, after: Column, sizes: tuple[float, float], effects: tuple[float, float], natural: float
-) -> Evidence:
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """Both columns, brought together once."""
+
+    before: Column
+    after: Column
+    cells: Cells | None
+    bins: Bins | None
+    sizes: tuple[float, float]
+    effects: tuple[float, float]
+    natural: float
+
+
+def _numeric_evidence(common: _Common) -> Evidence:
     """Return evidence from a Kolmogorov-Smirnov, a G and a mean test together (Bonferroni over the three)."""
-    cells, bins = common_cells(before, after), common_bins(before, after)
-    floor = max(WASSERSTEIN_FLOOR_LARGE if min(sizes) >= LARGE else DRIFT["wasserstein"].floor or 0.0, natural)
-    if cells is None or bins is None or min(sizes) < 2:
+    before, after, sizes, cells = common.before, common.after, common.sizes, common.cells
+    least = WASSERSTEIN_FLOOR_LARGE if min(sizes) >= LARGE else DRIFT["wasserstein"].floor or 0.0
+    floor = max(least, common.natural)
+    if cells is None or common.bins is None or min(sizes) < 2:
         return _nothing(floor)
     scale = quality.scale_of(before)
     effect = drift.wasserstein(cells) / scale
     error = math.sqrt(1 / sizes[0] + 1 / sizes[1]) * _relative_spread(before, after, scale)
-    tests = [drift.g_test(bins, effects), drift.kolmogorov_smirnov_p(drift.kolmogorov_smirnov(cells), *sizes)]
+    tests = [
+        drift.g_test(common.bins, common.effects),
+        drift.kolmogorov_smirnov_p(drift.kolmogorov_smirnov(cells), *sizes),
+    ]
     if isinstance(before, NumericColumn | TextColumn) and isinstance(after, NumericColumn | TextColumn):
         tests.append(_mean_test(before, after, sizes))
     p_value = min(1.0, len(tests) * min(t for t in tests if not math.isnan(t)))
@@ -158,12 +175,10 @@ def _mean_test(
     return two_sided(gap / error, max(min(sizes) - 1, 1.0))
 
 
-def _category_evidence(
-    before: Column, after: Column, sizes: tuple[float, float], effects: tuple[float, float], natural: float
-) -> Evidence:
+def _category_evidence(common: _Common) -> Evidence:
     """Return evidence from the G test; the effect is the Jensen-Shannon distance less what chance alone gives."""
-    floor = max(DRIFT["jensen_shannon"].floor or 0.0, natural)
-    bins = common_bins(before, after)
+    floor = max(DRIFT["jensen_shannon"].floor or 0.0, common.natural)
+    bins, sizes = common.bins, common.sizes
     if bins is None or min(sizes) < 2:
         return _nothing(floor)
     joined = pooled(bins)
@@ -177,7 +192,7 @@ def _category_evidence(
     )
     noise = float(ndtri(1 - 1e-3) + ndtri(POWER))  # a typical share of the budget
     detectable = math.sqrt((noise * math.sqrt(2 * degrees) + noise * noise) * per_row)
-    return Evidence(middle, low, high, floor, drift.g_test(bins, effects), error, detectable)
+    return Evidence(middle, low, high, floor, drift.g_test(bins, common.effects), error, detectable)
 
 
 def _divergence_error(bins: Bins, sizes: tuple[float, float]) -> float:

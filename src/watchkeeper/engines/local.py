@@ -42,7 +42,8 @@ def profile_source(
         Called after each batch, from one thread at a time.
     """
     pa.default_memory_pool().release_unused()  # what a first look at the source left behind
-    columns = [name for name in source.schema.names if name in _needed(schema)]
+    needed = set(schema.kinds) | {column for column, _ in schema.roles()}
+    columns = [name for name in source.schema.names if name in needed]
     rows = max(1024, min(_BATCH_ROWS, _BATCH_BYTES // (8 * max(len(columns), 1))))
     batches = _Shared(source.batches(columns, rows), source, progress)
     count = threads or min(4, os.cpu_count() or 1)
@@ -52,10 +53,6 @@ def profile_source(
         finally:
             batches.close()
     return merge(parts)
-
-
-def _needed(schema: Schema) -> set[str]:
-    return set(schema.kinds) | {column for column, _ in schema.roles()}
 
 
 def _work(batches: _Shared, schema: Schema, name: str) -> Profile:

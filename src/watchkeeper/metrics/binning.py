@@ -64,8 +64,8 @@ def common_cells(reference: Column, current: Column) -> Cells | None:
     return Cells(keys, values, counts[0], counts[1], exact)
 
 
-def common_bins(reference: Column, current: Column, bins: int = BINS) -> Bins | None:
-    """Return both columns over common bins, which the reference alone decides.
+def common_bins(reference: Column, current: Column, cells: Cells | None = None, bins: int = BINS) -> Bins | None:
+    """Return both columns over common bins, which the reference alone decides; ``cells``: their common cells, if known.
 
     Numbers and moments: a bin per value where together there are at most 20 and all are known, else up to ``bins`` bins
     between quantiles of the reference, the outer ones open. Categories: one bin each, or cells of their hashes where
@@ -73,7 +73,7 @@ def common_bins(reference: Column, current: Column, bins: int = BINS) -> Bins | 
     """
     if isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
         return _category_bins(reference, current)
-    cells = common_cells(reference, current)
+    cells = cells or common_cells(reference, current)
     if cells is None or cells.reference.sum() == 0 or cells.current.sum() == 0:
         return None
     if cells.exact and len(cells.keys) <= _FEW:

@@ -89,8 +89,8 @@ def _intraclass_correlation(columns: Floats, days: Int64s, count: int) -> float:
 def natural_variation(values: pa.ChunkedArray, codes: Int64s | None) -> float:
     """Return how far a quarter of the reference's days lies from the rest, at worst: a drift that is no news.
 
-    For numbers the Wasserstein distance in standard deviations, for categories the Jensen-Shannon distance; 0 where there
-    are too few days to tell.
+    For numbers the Wasserstein distance in standard deviations, for categories the Jensen-Shannon distance, each less what
+    chance alone gives; 0 where there are too few days to tell.
     """
     if codes is None or int(codes.max()) + 1 < 2 * NATURAL_BLOCKS:
         return 0.0
@@ -115,8 +115,10 @@ def _number_distance(values: pa.ChunkedArray, inside: np.ndarray[tuple[int], np.
         return 0.0
     order = np.argsort(numbers, kind="stable")
     first, second = np.cumsum(inside[order]), np.cumsum(~inside[order])
-    gap = np.abs(first / first[-1] - second / second[-1])[:-1]
-    return float((gap * np.diff(numbers[order])).sum()) / spread
+    gap, steps = np.abs(first / first[-1] - second / second[-1])[:-1], np.diff(numbers[order])
+    below = np.arange(1, len(numbers)) / len(numbers)
+    bias = 2 / np.pi * (1 / first[-1] + 1 / second[-1]) * float((np.sqrt(below * (1 - below)) * steps).sum()) ** 2
+    return float(np.sqrt(max(float((gap * steps).sum()) ** 2 - bias, 0.0))) / spread
 
 
 def _category_distance(values: pa.ChunkedArray, inside: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:

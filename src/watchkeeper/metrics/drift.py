@@ -144,12 +144,16 @@ def anderson_darling(cells: Cells) -> float:
     return statistic * (total - 1) / total
 
 
-def column_distances(reference: Column, current: Column) -> dict[str, float]:
+def column_distances(
+    reference: Column, current: Column, bins: Bins | None = None, cells: Cells | None = None
+) -> dict[str, float]:
     """Return every univariate distance that two columns have, by vocabulary name; empty where either side is empty.
 
-    ``wasserstein`` is in standard deviations of the reference, ``wasserstein_raw`` in the column's unit.
+    ``bins`` and ``cells`` are what :mod:`watchkeeper.metrics.binning` makes of the two, if known. ``wasserstein`` is in
+    standard deviations of the reference, ``wasserstein_raw`` in the column's unit.
     """
-    bins = common_bins(reference, current)
+    cells = cells or common_cells(reference, current)
+    bins = bins or common_bins(reference, current, cells)
     if bins is None:
         return {}
     found = {
@@ -159,7 +163,6 @@ def column_distances(reference: Column, current: Column) -> dict[str, float]:
         "l_infinity": l_infinity(bins),
         "chi2": chi2(bins)[0],
     }
-    cells = common_cells(reference, current)
     if cells is not None:
         scale = scale_of(reference)
         raw = wasserstein(cells)

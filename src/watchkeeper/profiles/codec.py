@@ -69,8 +69,9 @@ def decode(data: bytes) -> dict[str, Any]:
 
 
 def _pack_array(value: object) -> msgpack.ExtType:
-    if not isinstance(value, np.ndarray):
-        raise TypeError(f"a state holds a {type(value).__name__}, which cannot be stored")
+    if not isinstance(value, np.ndarray) or value.dtype.name not in _DTYPES:
+        kind = getattr(value, "dtype", type(value).__name__)
+        raise TypeError(f"a state holds a value or array of {kind}, which cannot be stored")
     flat = np.ascontiguousarray(value).reshape(-1)
     mode, raw = "plain", flat.astype(flat.dtype.newbyteorder("<")).tobytes()
     if value.dtype == np.int64:

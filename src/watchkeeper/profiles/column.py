@@ -16,7 +16,7 @@ from watchkeeper.sketches.categories import Categories
 from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.sketches.kernel import Floats
 from watchkeeper.sketches.moments import Moments
-from watchkeeper.sketches.protocol import State, count_of, part_of
+from watchkeeper.sketches.protocol import State, count_of, part_of, scalar_of
 
 
 class _Column:
@@ -54,8 +54,8 @@ class _Column:
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Make a column from a state that may be hostile; raises :class:`CorruptProfile`."""
         made = cls()
-        if state.get("kind") != cls.KIND:
-            raise CorruptProfile(f"a {cls.KIND} column is stored as {state.get('kind')!r}")
+        if scalar_of(state, "kind", str) != cls.KIND:
+            raise CorruptProfile(f"a {cls.KIND} column is stored as another kind")
         for name in cls._COUNTS:
             setattr(made, name, count_of(state, name))
         for name in cls._PARTS:

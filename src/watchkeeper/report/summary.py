@@ -52,7 +52,8 @@ def _first_change(moved: list[ColumnChange], poorer: list[tuple[ColumnChange, Qu
     """Return what changed: the words for it where it is one thing, else the names."""
     if len(poorer) == 1 and {c.name for c in moved} <= {poorer[0][0].name}:
         return quality_words(*poorer[0], None).removesuffix(".")
-    return f"{listed} {'is' if len(moved) + len(poorer) == 1 else 'are'} not what {'it was' if len(moved) + len(poorer) == 1 else 'they were'}"
+    one = len(moved) + len(poorer) == 1
+    return f"{listed} {'is not what it was' if one else 'are not what they were'}"
 
 
 def _harm(comparison: Comparison) -> str:

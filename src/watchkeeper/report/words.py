@@ -19,11 +19,13 @@ def number(value: float, unit: str | None = None) -> str:
     """Return a number as people write it: four significant digits, shares in percent."""
     if math.isnan(value):
         return "unknown"
+    if math.isinf(value):
+        return "unlimited" if value > 0 else "-unlimited"
     if unit == "share":
         percent = 100 * value
         return f"{percent:.0f} %" if percent == round(percent) else f"{percent:.{1 if abs(percent) >= 1 else 2}f} %"
-    if value == 0 or math.isinf(value):
-        return f"{value:g}"
+    if value == 0:
+        return "0"
     if abs(value) >= 1e7 or abs(value) < 1e-4:
         return f"{value:.3g}"
     digits = max(0, 3 - math.floor(math.log10(abs(value)))) if abs(value) < 1000 else 0

@@ -166,7 +166,7 @@ def _multipliers(count: int) -> UInt64s:
 def combine_hashes(columns: list[UInt64s]) -> UInt64s:
     """Hash rows from one 64-bit word per column; the order of the columns matters."""
     multipliers = _multipliers(len(columns))
-    total = np.zeros(len(columns[0]), dtype=np.uint64)
+    total = np.full(len(columns[0]), _GOLDEN)  # not 0, whose mix is 0: rows of zeros would be in every sample
     for words, multiplier in zip(columns, multipliers, strict=True):
         term = words >> np.uint64(32)
         term ^= words
