@@ -21,7 +21,9 @@ def write(path: Path, rows: int, seed: int, shift: float) -> None:
         n = min(CHUNK, rows - start)
         columns: dict[str, pa.Array] = {}
         for i in range(20):
-            values = rng.normal(size=n) if i % 4 < 2 else rng.gamma(2.0, 10.0, n) if i % 4 == 2 else rng.random(n) * 1000
+            values = (
+                rng.normal(size=n) if i % 4 < 2 else rng.gamma(2.0, 10.0, n) if i % 4 == 2 else rng.random(n) * 1000
+            )
             columns[f"number_{i:02d}"] = pa.array(values + (shift if i == 0 else 0.0))
         for i in range(5):
             codes = pa.array(rng.integers(0, 20, n).astype(np.int32))

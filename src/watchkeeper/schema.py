@@ -153,18 +153,17 @@ class Schema:
         """Return the column's leading role; ``feature`` for one that no role names."""
         return next((role for name, role in self.roles() if name == column), "feature")
 
-    def is_profiled(self, column: str) -> bool:
-        """Whether a column gets a profile of its own: not ids and queries, nor columns that ``features`` leaves out."""
-        named = {role for name, role in self.roles() if name == column}
-        return not named & {"id", "query"} if named else self.features is None
+    def profiled(self) -> dict[str, Kind]:
+        """Return the columns that get a profile of their own: not ids and queries, nor what ``features`` leaves out."""
+        named = {name for name, _ in self.roles()}
+        apart = {self.id, self.query}
+        return {c: k for c, k in self.kinds.items() if c not in apart and (c in named or self.features is None)}
 
     def check_columns(self, existing: list[str], where: str = "The schema") -> None:
         """Raise :class:`UnknownColumn` for the first role or kind that names a column the data does not have."""
-        for column, _ in self.roles():
-            if column not in existing:
-                raise UnknownColumn(column, existing, where)
-        for column in self.kinds:
-            if column not in existing:
+        there = set(existing)
+        for column in (*(name for name, _ in self.roles()), *self.kinds):
+            if column not in there:
                 raise UnknownColumn(column, existing, where)
 
     def check_same(self, other: Schema) -> None:

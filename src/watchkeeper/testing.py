@@ -90,7 +90,8 @@ def _difference(first: object, second: object, scale: object, rules: Rules, path
             for i, (a, b, s) in enumerate(zip(first, second, scales, strict=True))
         )
         return next((f for f in found if f is not None), None)
-    equal = _close(first, second, scale) if summed else _identical(first, second)
+    floating = getattr(getattr(first, "dtype", None), "kind", None) == "f" or isinstance(first, float)
+    equal = _close(first, second, scale) if summed and floating else _identical(first, second)
     return None if equal else f"{path or 'the state'} is {_short(first)} and {_short(second)}"
 
 

@@ -11,7 +11,7 @@ import pytest
 from golden_rows import SCHEMA, profile, table
 
 from watchkeeper.capture.batch import Batch
-from watchkeeper.errors import CorruptProfile, EmptySource, InvalidSchema, SchemaMismatch, SourceNotFound, UnreadableSource
+from watchkeeper.errors import CorruptProfile, EmptySource, InvalidSchema, SchemaMismatch, SourceNotFound, UnreadableSource, Unwritable
 from watchkeeper.inference import infer
 from watchkeeper.profiles.profile import Profile, merge
 from watchkeeper.schema import Schema
@@ -179,7 +179,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync" if broken == "fsync" else "pathlib.Path.replace", fail)
-    with pytest.raises(UnreadableSource, match="No space left"):
+    with pytest.raises(Unwritable, match="No space left"):
         profile(4).save(path)
     assert Profile.load(path).rows == 9
     assert list(tmp_path.iterdir()) == [path]
@@ -209,7 +209,7 @@ def test_load_says_what_is_wrong(tmp_path: Path) -> None:
         Profile.load(tmp_path / "nothing")
     with pytest.raises(UnreadableSource):
         Profile.load(tmp_path)
-    with pytest.raises(UnreadableSource, match="cannot be written"):
+    with pytest.raises(Unwritable, match="cannot be written"):
         profile(1).save(tmp_path / "no folder" / "p")
     (tmp_path / "empty").write_bytes(b"")
     with pytest.raises(CorruptProfile, match="empty"):

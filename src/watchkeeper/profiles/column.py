@@ -187,7 +187,7 @@ _BY_KIND: dict[str, type[Column]] = {
 
 def profiled_columns(schema: Schema) -> dict[str, Kind]:
     """Return the columns that get a state of their own, with their kinds, in the order of the schema."""
-    return {name: kind for name, kind in schema.kinds.items() if kind in _BY_KIND and schema.is_profiled(name)}
+    return {name: kind for name, kind in schema.profiled().items() if kind in _BY_KIND}
 
 
 def empty_column(schema: Schema, name: str) -> Column:
@@ -198,7 +198,7 @@ def empty_column(schema: Schema, name: str) -> Column:
 
 def read_column(state: Mapping[str, Any], schema: Schema, name: str) -> Column:
     """Make a column from a stored state; raises :class:`CorruptProfile` where it is not what the schema says."""
-    if name not in profiled_columns(schema):
+    if schema.kinds.get(name) not in _BY_KIND:
         raise CorruptProfile(f"the column {name!r} is not in the schema")
     made = _BY_KIND[schema.kinds[name]].from_state(state)
     like = empty_column(schema, name)

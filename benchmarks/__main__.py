@@ -1,0 +1,27 @@
+"""Print what things cost: ``python -m benchmarks [compare] [sketches] [start] [install]``, all of them unless named.
+
+Ratios are taken within one run, on one machine, in alternation; absolute times are for orientation.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import compare, install, sketches, start
+
+PARTS = {"compare": compare.main, "sketches": sketches.main, "start": start.main, "install": install.main}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        print(f"There is no benchmark {unknown[0]!r}; there are {', '.join(PARTS)}.", file=sys.stderr)
+        return 64
+    for name in names or PARTS:
+        PARTS[name]()
+        print(flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
