@@ -57,7 +57,7 @@ def infer(table: pa.Table, given: Schema | None = None) -> Schema:
 def _guess(table: pa.Table, role: str, names: tuple[str, ...], taken: set[str]) -> str | None:
     free = {name.casefold(): name for name in reversed(table.column_names) if name not in taken}
     if role == "timestamp":
-        moments = [name for name in free.values() if pa.types.is_temporal(table.schema.field(name).type)]
+        moments = [name for name in free.values() if _is_moment(table.schema.field(name).type)]
         known = [free[name] for name in names if name in free and free[name] in moments]
         return known[0] if known else moments[0] if len(moments) == 1 else None
     found = next((free[name] for name in names if name in free), None)
@@ -104,7 +104,7 @@ def kind_of(column: pa.ChunkedArray) -> Kind | None:
         return "categorical" if 0 < pc.count_distinct(column).as_py() <= FEW else "numeric"
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind) or pa.types.is_duration(kind) or pa.types.is_time(kind):
         return "numeric"
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+    if _is_moment(kind):
         return "datetime"
     if _is_text(kind):
         return _text_kind(column)
@@ -113,13 +113,17 @@ def kind_of(column: pa.ChunkedArray) -> Kind | None:
     return None
 
 
+def _is_moment(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
 def _text_kind(column: pa.ChunkedArray) -> Kind:
     """Prose is long and hardly ever repeats; everything else is a category."""
-    length = pc.mean(pc.utf8_length(column)).as_py() or 0
+    length = pc.mean(pc.utf8_length(column.cast(pa.large_string()))).as_py() or 0
     seen = len(column) - column.null_count
     return "text" if length > 40 and pc.count_distinct(column).as_py() > 0.5 * seen else "categorical"
 
@@ -139,14 +143,19 @@ def _label_order(label: str) -> tuple[bool, float, str]:
     return (False, number, label) if math.isfinite(number) else (True, 0.0, label)
 
 
+def _is_whole(label: str) -> bool:
+    try:
+        return float(label).is_integer()
+    except ValueError:
+        return True
+
+
 def _infer_task(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
     if schema.target is None and schema.prediction is None and schema.score is None:
         return
     for score in schema.scores().values():
         if _is_text(table.schema.field(score).type) or pa.types.is_dictionary(table.schema.field(score).type):
-            raise InvalidSchema(
-                f"The score {score!r} holds text. A score is a number, best a probability from 0 to 1."
-            )
+            raise InvalidSchema(f"The score {score!r} holds text. A score is a number, best a probability from 0 to 1.")
     if schema.task is None:
         schema.task = _guess_task(table, schema)
         guessed.append("task")
@@ -167,7 +176,7 @@ def _guess_task(table: pa.Table, schema: Schema) -> Task:
     assert column is not None
     distinct = _distinct(table, column)
     kind = table.schema.field(column).type
-    whole = all(_label_order(label)[0] or float(label).is_integer() for label in distinct)
+    whole = all(_is_whole(label) for label in distinct)
     if (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_decimal(kind)) and not (
         whole and len(distinct) <= FEW
     ):
@@ -181,6 +190,11 @@ def _infer_classes(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
             schema.kinds = schema.kinds | {column: "categorical"}
     if not schema.classes:
         seen = _distinct(table, schema.target) + _distinct(table, schema.prediction)
+        if "boolean" in {schema.kinds.get(c) for c in (schema.target, schema.prediction) if c} and {
+            "true",
+            "false",
+        } & set(seen):
+            seen = [c for c in seen if c not in {"0", "1"}]  # booleans on one side, their names as text on the other
         seen += list(schema.score) if isinstance(schema.score, dict) else []
         if schema.positive is not None:
             seen.append(label_text(schema.positive))

@@ -108,9 +108,7 @@ def histograms(draw: st.DrawFn) -> Case:
         keys = values.view(np.int64)
         return Case(Histogram, *adding(shuffled(rng, keys), keys))
     pieces = shuffled(rng, values)
-    return Case(
-        Histogram, [lambda s, p=p: s.update_floats(p) for p in pieces], lambda s: s.update_floats(values)
-    )
+    return Case(Histogram, [lambda s, p=p: s.update_floats(p) for p in pieces], lambda s: s.update_floats(values))
 
 
 @st.composite
@@ -208,7 +206,11 @@ REGRESSION = BINARY.replace(
 )
 NO_TASK = Schema(kinds=KINDS, zone="Africa/Casablanca")
 SCHEMAS = [BINARY, MULTICLASS, REGRESSION, NO_TASK]
-_EMPTY = {"binary": BinaryOutcome, "multiclass": lambda: MulticlassOutcome(3), "regression": lambda: RegressionOutcome(5)}
+_EMPTY = {
+    "binary": BinaryOutcome,
+    "multiclass": lambda: MulticlassOutcome(3),
+    "regression": lambda: RegressionOutcome(5),
+}
 
 
 def batch(rows: pa.Table, schema: Schema) -> Batch:
@@ -232,7 +234,9 @@ def magnitudes(state: Any) -> Any:
 
 
 @st.composite
-def batches(draw: st.DrawFn, schema: Schema, lengths: st.SearchStrategy[int] = small_sizes) -> tuple[list[Batch], Batch]:
+def batches(
+    draw: st.DrawFn, schema: Schema, lengths: st.SearchStrategy[int] = small_sizes
+) -> tuple[list[Batch], Batch]:
     """Draw rows in pieces, and all rows in another order."""
     rng = np.random.default_rng(draw(seeds))
     rows = table(rng, draw(lengths))
@@ -306,7 +310,10 @@ def row_samples(schema: Schema) -> st.SearchStrategy[Case]:
     lengths = st.sampled_from([0, 1, 50, 5001, 12_000])
     return batches(narrow, lengths).map(
         lambda drawn: of_rows(
-            drawn, lambda: RowSample(narrow), lambda s, b: s.update(b), lambda state: RowSample.from_state(state, narrow)
+            drawn,
+            lambda: RowSample(narrow),
+            lambda s, b: s.update(b),
+            lambda state: RowSample.from_state(state, narrow),
         )
     )
 
@@ -333,4 +340,13 @@ CASES: dict[type, st.SearchStrategy[Case]] = {
     RowSample: st.sampled_from([BINARY, NO_TASK]).flatmap(row_samples),
     Profile: st.sampled_from(SCHEMAS).flatmap(profiles),
 }
-EXAMPLES = {Histogram: 80, Moments: 80, NumericColumn: 60, Categories: 12, RowSample: 12, Profile: 10, Segments: 10, Timeline: 10}
+EXAMPLES = {
+    Histogram: 80,
+    Moments: 80,
+    NumericColumn: 60,
+    Categories: 12,
+    RowSample: 12,
+    Profile: 10,
+    Segments: 10,
+    Timeline: 10,
+}

@@ -250,4 +250,6 @@ def test_annotations_are_left_out_unless_they_are_columns() -> None:
     assert same({"name": "a"}, {"name": "b"}, annotations={"name"})
     assert same({"name": "a"}, {}, annotations={"name"})
     column = {"columns": {"name": {"rows": 1}}}
-    assert difference(column, {"columns": {"name": {"rows": 2}}}, annotations={"name"}) == "columns.name.rows is 1 and 2"
+    assert (
+        difference(column, {"columns": {"name": {"rows": 2}}}, annotations={"name"}) == "columns.name.rows is 1 and 2"
+    )

@@ -113,8 +113,9 @@ CORRUPT: dict[str, Callable[[], dict[str, Any]]] = {
     "outcomes of days that are no states": lambda: changed(("timeline", "outcomes"), lambda o: [3] * len(o)),
     "too many segments": lambda: changed(
         ("segments", "city"),
-        lambda s: s
-        | {"values": [str(i) for i in range(SEGMENT_CAP + 1)], "outcomes": [s["other"]] * (SEGMENT_CAP + 1)},
+        lambda s: (
+            s | {"values": [str(i) for i in range(SEGMENT_CAP + 1)], "outcomes": [s["other"]] * (SEGMENT_CAP + 1)}
+        ),
     ),
     "segments of another column": lambda: changed(("segments",), lambda s: {"note": s["city"]}),
     "a sample of another size": lambda: put(("sample", "index", "size"), 7),

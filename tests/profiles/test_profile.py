@@ -11,13 +11,36 @@ import pytest
 from golden_rows import SCHEMA, profile, table
 
 from watchkeeper.capture.batch import Batch
-from watchkeeper.errors import CorruptProfile, EmptySource, InvalidSchema, SchemaMismatch, SourceNotFound, UnreadableSource, Unwritable
+from watchkeeper.errors import (
+    CorruptProfile,
+    EmptySource,
+    InvalidSchema,
+    SchemaMismatch,
+    SourceNotFound,
+    UnreadableSource,
+    Unwritable,
+)
 from watchkeeper.inference import infer
 from watchkeeper.profiles.profile import Profile, merge
 from watchkeeper.schema import Schema
 from watchkeeper.testing import difference
 
-ODD_NAMES = ["", " ", "\n", "\x00", "total", "gram", "squares", "name", "frequent", "guessed", "a.b", "🦉", "x" * 5000, "rows"]
+ODD_NAMES = [
+    "",
+    " ",
+    "\n",
+    "\x00",
+    "total",
+    "gram",
+    "squares",
+    "name",
+    "frequent",
+    "guessed",
+    "a.b",
+    "🦉",
+    "x" * 5000,
+    "rows",
+]
 
 
 def profiled(rows: pa.Table, schema: Schema) -> Profile:
@@ -77,9 +100,9 @@ def test_all_null_and_columns_that_are_not_there() -> None:
     schema = Schema.from_dict(SCHEMA)
     names = [name for name in schema.kinds if name != "note"]
     made = profiled(pa.table({name: pa.nulls(9) for name in names}), schema)
-    assert {name: (c.rows, c.nulls, c.mistyped) for name, c in made.columns.items()} == {
-        name: (9, 9, 0) for name in made.columns
-    }
+    assert {name: (c.rows, c.nulls, c.mistyped) for name, c in made.columns.items()} == dict.fromkeys(
+        made.columns, (9, 9, 0)
+    )
     assert made.window is None
     assert made.coverage == 0
     assert made.outcome.scoreless == 9

@@ -40,7 +40,9 @@ def test_mean_and_sd(n: int, centre: float, spread: float) -> None:
     moments = of(values, centre)
     mean, sd = exactly(values)
     assert moments.mean == pytest.approx(mean, rel=1e-13, abs=1e-14 * float(np.abs(values).max()))
-    assert moments.mean == pytest.approx(math.fsum(values.tolist()) / n, rel=1e-13, abs=1e-13 * float(np.abs(values).max()))
+    assert moments.mean == pytest.approx(
+        math.fsum(values.tolist()) / n, rel=1e-13, abs=1e-13 * float(np.abs(values).max())
+    )
     assert moments.sd == pytest.approx(sd, rel=1e-12)
     assert moments.sd == pytest.approx(float(np.std(values, ddof=1)), rel=1e-9)
     assert (moments.minimum, moments.maximum, moments.count) == (values.min(), values.max(), n)
@@ -61,10 +63,14 @@ def test_huge_numbers_do_not_overflow(values: list[float]) -> None:
     assert moments.sd == pytest.approx(sd, rel=1e-12)
 
 
-@pytest.mark.parametrize(("origin", "values"), [(1e308, [-1e308]), (-1.7e308, [1.7e308, 0.0]), (2.0**479.5, [-(2.0**479.5)])])
+@pytest.mark.parametrize(
+    ("origin", "values"), [(1e308, [-1e308]), (-1.7e308, [1.7e308, 0.0]), (2.0**479.5, [-(2.0**479.5)])]
+)
 def test_an_origin_far_from_the_numbers(origin: float, values: list[float]) -> None:
     moments = of(np.array(values), origin)
-    assert moments.mean == pytest.approx(float(np.mean(values)), abs=1e295 if origin > 1e300 or origin < -1e300 else 1e130)
+    assert moments.mean == pytest.approx(
+        float(np.mean(values)), abs=1e295 if origin > 1e300 or origin < -1e300 else 1e130
+    )
     assert math.isfinite(moments.huge_squares)
 
 

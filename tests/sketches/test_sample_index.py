@@ -47,7 +47,10 @@ def test_copies_weigh_what_came_often() -> None:
         index.update(priority, priority)
         picked = {int(p): v for p, v in zip(priority.tolist(), values[ids].tolist(), strict=True)}
         below = float(index.priority[-1]) / 2.0**64  # the chance of each but the last, which is left out
-        totals.append(sum(picked[int(p)] * c for p, c in zip(index.priority[:-1].tolist(), index.copies[:-1], strict=True)) / below)
+        totals.append(
+            sum(picked[int(p)] * c for p, c in zip(index.priority[:-1].tolist(), index.copies[:-1], strict=True))
+            / below
+        )
     error = np.std(totals, ddof=1) / np.sqrt(len(totals))
     assert abs(np.mean(totals) - truth) < stats.norm.isf(ALARM / 2) * error
 

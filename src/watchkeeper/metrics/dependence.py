@@ -30,7 +30,7 @@ def design_effect(values: pa.ChunkedArray, codes: Int64s | None, rows: int) -> f
     """Return by how much the variance of a mean over all ``rows`` exceeds that of as many independent rows.
 
     Estimated from a sample: the intraclass correlation of indicators (above each decile for numbers, of each frequent
-    category else) within days, by analysis of variance, then Kish's ``1 + (rows per day - 1) x correlation``. 1 where
+    category else) within days, by analysis of variance, then Kish's ``1 + (other rows of a row's day) x correlation``. 1 where
     days do not matter or are unknown.
 
     References
@@ -48,7 +48,9 @@ def design_effect(values: pa.ChunkedArray, codes: Int64s | None, rows: int) -> f
     if len(distinct) < FEWEST_DAYS:
         return 1.0
     rho = _intraclass_correlation(indicators, days.astype(np.int64), len(distinct))
-    return 1.0 + max(rows / len(distinct) - 1, 0.0) * max(rho, 0.0)
+    sizes, total = np.bincount(days).astype(np.float64), len(days)
+    together = rows * float((sizes * (sizes - 1)).sum()) / (total * (total - 1))  # rows that share a row's day
+    return 1.0 + together * max(rho, 0.0)
 
 
 def _indicators(values: pa.ChunkedArray) -> Floats:

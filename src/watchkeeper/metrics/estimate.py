@@ -30,7 +30,8 @@ class Estimate:
     error
         Standard error on the plain scale.
     degrees
-        Degrees of freedom of the standard error: blocks - 1 where days were the unit of evidence, else infinite.
+        Degrees of freedom of the standard error: blocks - 1 where days were the unit of evidence, else rows - 1, and
+        infinite for shares.
     resolution
         How far the value can be off because the profile is not exact; 0 where it is.
     design_effect
@@ -129,9 +130,11 @@ def smooth_estimate(
     """
     if math.isnan(value) or n == 0:
         return UNKNOWN
-    if n < 2:
+    if n < 2 and scale != "share":
         return Estimate(value, *interval(value, math.nan, n, scale), n)
-    variance, degrees, effect = max(squares, 0.0) * n / (n - 1), float(n - 1), 1.0
+    variance, degrees, effect = max(squares, 0.0), math.inf, 1.0
+    if scale != "share":  # shares have Wilson's interval, which needs no estimate of the variance
+        variance, degrees = variance * n / (n - 1), float(n - 1)
     if len(blocks) >= _FEWEST_BLOCKS:
         influence = np.array([gradient @ block for block in blocks])
         between = len(blocks) / (len(blocks) - 1) * float(influence @ influence)

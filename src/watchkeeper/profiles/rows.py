@@ -90,7 +90,7 @@ def _codes(batch: Batch, column: str | None, places: dict[str, int]) -> Codes:
     if column is None:
         return np.full(batch.rows, MISSING, dtype=np.int16)
     texts: Texts = batch.texts(column)
-    boolean = {"true": "1", "false": "0"}
+    boolean = {"true": "1", "false": "0", "1": "true", "0": "false"}
     codes = np.full(len(texts.names) + 1, MISSING, dtype=np.int16)
     for place, name in enumerate(texts.names.to_pylist()):
         codes[place] = places.get(name, places.get(boolean.get(name, name), MISSING if name == "nan" else STRANGE))

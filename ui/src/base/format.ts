@@ -9,10 +9,10 @@ export type Unit = string | null;
 
 const isShare = (unit: Unit) => unit === "share";
 
-/** Decimals so that the last one is about a fifth of the interval, or finer. */
+/** Decimals so that the last one is about a fiftieth of the interval, or finer. */
 export function decimalsFor(width: number | null, fallback = 3): number {
   if (width === null || !(width > 0)) return fallback;
-  return Math.min(5, Math.max(0, Math.ceil(-Math.log10(width / 5))));
+  return Math.min(5, Math.max(0, Math.ceil(-Math.log10(width / 50))));
 }
 
 const widthOf = (e: Estimate | null) => (e?.low == null || e.high == null ? null : e.high - e.low);

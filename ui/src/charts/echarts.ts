@@ -2,9 +2,11 @@
 import { BarChart, CustomChart, LineChart } from "echarts/charts";
 import { DataZoomInsideComponent, DataZoomSliderComponent, GridComponent, TooltipComponent } from "echarts/components";
 import * as core from "echarts/core";
+import { AxisBreak } from "echarts/features";
 import { CanvasRenderer } from "echarts/renderers";
 
 core.use([
+  AxisBreak,
   BarChart,
   CustomChart,
   LineChart,

@@ -6,7 +6,7 @@ import { dayText, momentText, windowText } from "../base/time";
 import type { Estimate, TimePoint } from "../view";
 import { tipNode } from "./EChart";
 import { allSeries } from "./timeseries";
-import { HOUR, middle, place, type Drawn, type TimeInput } from "./timescale";
+import { HOUR, gaps, middle, place, type Drawn, type TimeInput } from "./timescale";
 
 function lines(p: TimePoint, input: TimeInput): string[] {
   const say = (name: string, e: Estimate | undefined) => {
@@ -60,7 +60,9 @@ function axes(input: Drawn, font: string): object {
   } = input;
   const label = { color: palette.soft, fontSize: 11, fontFamily: font };
   const quiet = { type: "value", axisLine: { show: false }, axisTick: { show: false }, splitLine: { show: false } };
-  const x = { ...quiet, min, max, minInterval: 1, splitNumber: 8 };
+  const breaks = gaps(input).map(([start, end]) => ({ start, end, gap: "3%" }));
+  const breakArea = { itemStyle: { color: palette.paper, borderColor: palette.line, opacity: 1 }, zigzagAmplitude: 3 };
+  const x = { ...quiet, min, max, minInterval: 1, splitNumber: breaks.length ? 16 : 8, breaks, breakArea };
   const decimals =
     Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)) +
     (String(step / 10 ** Math.floor(Math.log10(step))).startsWith("2.5") ? 1 : 0);

@@ -51,3 +51,15 @@ function bounds({ points, metric, row }: TimeInput): { y: [number, number]; step
 }
 
 export const place = (input: TimeInput): Drawn => ({ ...input, ...across(input), ...bounds(input) });
+
+/** Stretches without windows that would take more than a fifth of the width: from, to, in units of x. */
+export function gaps(input: Drawn): [number, number][] {
+  const { points, clock, unit, origin } = input;
+  const at = (moment: string) => (wall(moment, clock) - origin) / unit;
+  const windows = points.map((p): [number, number] => [at(p.start), at(p.end)]).toSorted((a, b) => a[0] - b[0]);
+  const least = (input.x[1] - input.x[0]) / 5;
+  return windows.slice(1).flatMap(([start], i): [number, number][] => {
+    const end = windows[i]?.[1] ?? start;
+    return start - end > least ? [[end + 1, start - 1]] : [];
+  });
+}

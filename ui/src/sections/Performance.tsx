@@ -35,7 +35,7 @@ function Number_({ e, row, side }: { e: Estimate | null; row: MetricRow; side: s
   if (e?.value == null)
     return (
       <td className={`number none ${side}`} data-side={side}>
-        not enough data
+        {side === "estimated" ? "–" : "not enough data"}
       </td>
     );
   return (

@@ -28,7 +28,11 @@ function linesOf(segments: SegmentRow[], column: string, metric: string): Line[]
   return lines.toSorted((a, b) => rank(b) - rank(a) || b.segment.rows[1] - a.segment.rows[1]);
 }
 
-const marksOf = (row: MetricRow) => [...markOf("reference", row.reference), ...markOf("current", row.current)];
+const marksOf = (row: MetricRow) => [
+  ...markOf("reference", row.reference),
+  ...markOf("current", row.current),
+  ...markOf("estimate", row.estimated),
+];
 const nameOf = (value: string) => (value === "__other__" ? "all others" : value);
 
 /** Judged rows set the scale: a segment of twenty rows has an interval that would flatten all others. */
@@ -125,6 +129,7 @@ export function Segments({ view }: { view: CompareView }) {
   const span = spanFor(lines);
   const ticks = ticksIn(span);
   const decimals = sharedDecimals(lines.flatMap(({ row }) => [row.reference, row.current]));
+  const guessed = lines.some(({ row }) => row.estimated?.value != null);
   const sensitive = new Set(view.segments.filter((s) => s.sensitive).map((s) => s.column));
   const title = `${metrics.find(([name]) => name === metric)?.[1] ?? metric} by ${column}`;
   const csv = () => ({
@@ -146,7 +151,7 @@ export function Segments({ view }: { view: CompareView }) {
     <Section
       id="segments"
       title="Segments"
-      lead="Where it got worse: reference above, current below, the worst change first. Scales follow the segments that can be judged."
+      lead="Where it got worse: reference above, current below it, then what was expected without labels; the worst change first. Scales follow the segments that can be judged."
     >
       <Figure
         title={title}
@@ -157,6 +162,7 @@ export function Segments({ view }: { view: CompareView }) {
             items={[
               ["reference", "reference"],
               ["current", "current"],
+              ...(guessed ? ([["estimate", "estimated without labels"]] as [string, string][]) : []),
             ]}
           />
         }
