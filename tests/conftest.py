@@ -7,6 +7,7 @@ from pathlib import Path
 import hypothesis
 import pyarrow.parquet as pq
 import pytest
+
 from scored import scored_table
 
 hypothesis.settings.register_profile("watchkeeper", deadline=None, derandomize=True)

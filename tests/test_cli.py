@@ -22,7 +22,9 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
     return code, out, err
 
 
-def test_compare_exits_with_the_verdict(files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_compare_exits_with_the_verdict(
+    files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     html, document = tmp_path / "r.html", tmp_path / "r.json"
     code, out, _ = call(capsys, "compare", *files, *ROLES, "--segment", "city", "--html", html, "--json", document)
     assert code == 2
@@ -61,7 +63,12 @@ def test_wrong_use_and_input_end_in_one_sentence(
     files: tuple[Path, Path], capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], sentence: str
 ) -> None:
     reference = files[0]
-    places = {"ref": reference, "cut": tmp_path / "cut.parquet", "none": tmp_path / "none.parquet", "yaml": tmp_path / "s.yaml"}
+    places = {
+        "ref": reference,
+        "cut": tmp_path / "cut.parquet",
+        "none": tmp_path / "none.parquet",
+        "yaml": tmp_path / "s.yaml",
+    }
     places["cut"].write_bytes(reference.read_bytes()[:-500])
     pq.write_table(scored_table(10, 1).slice(0, 0), places["none"])
     places["yaml"].write_text("targte: label\n")

@@ -61,7 +61,7 @@ def test_a_shift_is_found_and_told(files: tuple[Path, Path]) -> None:
         lambda t: t.to_pandas(),
         lambda t: pl.DataFrame(t.to_pydict(), schema_overrides={"when": pl.Datetime("us", "UTC")}),
         lambda t: {name: t[name].to_numpy() if name != "when" else t[name] for name in t.column_names},
-        lambda t: duckdb.arrow(t),
+        duckdb.arrow,
         lambda t: (batch for batch in t.to_batches(max_chunksize=700)),
     ],
     ids=["arrow", "batches", "pandas", "polars", "mapping", "duckdb", "iterator"],
@@ -112,10 +112,13 @@ def test_the_document_holds_no_nan_and_is_complete(files: tuple[Path, Path]) -> 
 
 def test_measurements_have_the_contract_s_columns(files: tuple[Path, Path]) -> None:
     table = wk.compare(*files, schema=schema()).measurements()
-    assert table.column_names == (
-        "project environment model version window_start window_end segment column metric params source value low high n "
-        "coverage reference effect p_value detectable unit revision known_at"
-    ).split()
+    assert (
+        table.column_names
+        == (
+            "project environment model version window_start window_end segment column metric params source value low high n "
+            "coverage reference effect p_value detectable unit revision known_at"
+        ).split()
+    )
     assert set(table["source"].to_pylist()) == {"realised", "estimated"}
 
 
@@ -206,7 +209,9 @@ def test_one_row_is_not_enough_data() -> None:
 def test_strict_tells_what_could_not_be_told(files: tuple[Path, Path]) -> None:
     same = wk.compare(files[0], files[0], schema=schema())
     assert same.exit_code() == 0
-    assert any(v["verdict"] == "not enough data" for v in same.verdicts().to_pylist()) == (same.exit_code(strict=True) == 3)
+    assert any(v["verdict"] == "not enough data" for v in same.verdicts().to_pylist()) == (
+        same.exit_code(strict=True) == 3
+    )
 
 
 def test_odd_names_and_types_are_taken(tmp_path: Path) -> None:

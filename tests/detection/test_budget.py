@@ -82,13 +82,17 @@ def allowed(runs: int, share: float = 0.05) -> float:
 def test_no_change_gives_no_warning_within_the_budget(maker: Maker) -> None:
     results = [compared(maker, seed) for seed in range(RUNS)]
     assert sum(map(any_warning, results)) <= allowed(RUNS)
-    assert sum(map(any_evidence, results)) <= allowed(RUNS), "the p-values themselves keep the budget, without the floors"
+    assert sum(map(any_evidence, results)) <= allowed(RUNS), (
+        "the p-values themselves keep the budget, without the floors"
+    )
     assert min(r.checks for r in results) >= 8
 
 
 def test_without_the_division_of_the_budget_the_gate_would_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     def spend_it_all(families: dict[str, list[object]], alpha: float) -> dict[str, list[object]]:
-        return {f: [comparison.judge(e, alpha) if e is not None else None for e in found] for f, found in families.items()}  # type: ignore[arg-type]
+        return {
+            f: [comparison.judge(e, alpha) if e is not None else None for e in found] for f, found in families.items()
+        }  # type: ignore[arg-type]
 
     monkeypatch.setattr(comparison, "_judge", spend_it_all)
     assert sum(any_evidence(compared(independent, seed)) for seed in range(60)) > allowed(60)

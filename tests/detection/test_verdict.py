@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from watchkeeper.detection.verdict import Evidence, judge, worst
 
 
-def evidence(effect: float, low: float, high: float, p_value: float, error: float = 0.001, floor: float = 0.02) -> Evidence:
+def evidence(
+    effect: float, low: float, high: float, p_value: float, error: float = 0.001, floor: float = 0.02
+) -> Evidence:
     return Evidence(effect, low, high, floor, p_value, error)
 
 
@@ -35,7 +37,9 @@ def test_critical_needs_the_lower_limit_above_twice_the_floor() -> None:
 
 
 @given(st.floats(-1, 1), st.floats(0, 1), st.floats(0.0001, 0.5), st.floats(0.0001, 0.2))
-def test_no_alarm_without_evidence_or_below_the_floor(effect: float, p_value: float, error: float, floor: float) -> None:
+def test_no_alarm_without_evidence_or_below_the_floor(
+    effect: float, p_value: float, error: float, floor: float
+) -> None:
     verdict = judge(Evidence(effect, effect - 2 * error, effect + 2 * error, floor, p_value, error), 0.01)
     if p_value > 0.01 or effect <= floor:
         assert verdict.name not in {"warning", "critical"}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from conftest import Misdeeds
 from playwright.sync_api import Browser
 from sklearn import metrics as oracle
 
+from conftest import Misdeeds
 from watchkeeper.cli import run
 
 
@@ -64,7 +64,9 @@ def test_every_metric_has_interval_and_n_and_the_estimate_stands_beside(document
             estimate = rows[name][side]
             assert estimate["low"] <= estimate["value"] <= estimate["high"]
             assert estimate["n"] > 1_000
-    assert rows["roc_auc"]["estimated"]["low"] < rows["roc_auc"]["current"]["value"] < rows["roc_auc"]["estimated"]["high"]
+    assert (
+        rows["roc_auc"]["estimated"]["low"] < rows["roc_auc"]["current"]["value"] < rows["roc_auc"]["estimated"]["high"]
+    )
 
 
 def test_its_page_opens_without_a_network(demo: Path, browser: Browser) -> None:

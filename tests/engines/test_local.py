@@ -76,14 +76,18 @@ def test_csv_and_parquet_give_the_same_profile(table: pa.Table, tmp_path: Path) 
 
 def test_progress_reaches_the_end(table: pa.Table) -> None:
     seen: list[tuple[int, float | None]] = []
-    profile_source(open_source(table), schema_for(table), threads=2, progress=lambda rows, share: seen.append((rows, share)))
+    profile_source(
+        open_source(table), schema_for(table), threads=2, progress=lambda rows, share: seen.append((rows, share))
+    )
     assert [rows for rows, _ in seen] == sorted(rows for rows, _ in seen)
     assert seen[-1] == (len(table), 1.0)
 
 
 def test_an_error_in_one_thread_ends_all_and_leaves_none_behind(table: pa.Table, tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
-    pq.write_table(table, path, row_group_size=5_000, compression="none", use_dictionary=False, write_page_checksum=True)
+    pq.write_table(
+        table, path, row_group_size=5_000, compression="none", use_dictionary=False, write_page_checksum=True
+    )
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
