@@ -49,7 +49,7 @@ def test_a_shift_is_found_and_told(files: tuple[Path, Path]) -> None:
     moved = {row["what"]: row["verdict"] for row in report.verdicts().to_pylist()}
     assert moved["wasserstein (x)"] == "critical"
     assert moved["jensen_shannon (city)"] == "ok"
-    assert any("x: mean" in said for said in report.sentences)
+    assert any("The mean of x rose from" in said for said in report.sentences)
     assert "x" in report.headline
 
 

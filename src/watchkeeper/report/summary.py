@@ -99,7 +99,7 @@ def _what_changed(comparison: Comparison) -> list[str]:
         shift_words(c, comparison.reference.columns[c.name], comparison.current.columns[c.name]) for c, _ in moved[:3]
     ]
     more = f" {len(moved) - 3} more columns moved." if len(moved) > 3 else ""
-    return ["What changed most: " + " ".join(said) + more]
+    return ["What changed most. " + " ".join(said) + more]
 
 
 def _what_broke(comparison: Comparison) -> list[str]:

@@ -119,13 +119,13 @@ def column_words(change: ColumnChange, verdict: Verdict | None, before: Column, 
 def shift_words(change: ColumnChange, before: Column, after: Column) -> str:
     """Return in one sentence what a column was and is."""
     if isinstance(before, NumericColumn | TextColumn) and isinstance(after, NumericColumn | TextColumn):
-        what = "length" if isinstance(before, TextColumn) else "mean"
+        what = "mean length" if isinstance(before, TextColumn) else "mean"
         a, b = before.moments, after.moments
         if a.count == 0 or b.count == 0:
             return f"{change.name} has no values in the {'reference' if a.count == 0 else 'current data'}."
-        text = f"{change.name}: {what} {number(a.mean)} before, {number(b.mean)} now"
+        text = f"The {what} of {change.name} {_went(a.mean, b.mean)}"
         if not math.isnan(a.sd + b.sd) and abs(b.sd - a.sd) > 0.2 * max(a.sd, b.sd):
-            text += f"; standard deviation {number(a.sd)} before, {number(b.sd)} now"
+            text += f"; its standard deviation {_went(a.sd, b.sd)}"
         return text + "."
     if isinstance(before, CategoricalColumn) and isinstance(after, CategoricalColumn):
         return _category_words(change, before, after)
@@ -140,7 +140,13 @@ def _category_words(change: ColumnChange, before: CategoricalColumn, after: Cate
     shares = {v: (before.categories.estimate(v) / totals[0], after.categories.estimate(v) / totals[1]) for v in names}
     value = max(sorted(shares), key=lambda v: abs(shares[v][1] - shares[v][0]))
     then, now = shares[value]
-    return f"{change.name}: {_quoted(value)} {number(then, 'share')} before, {number(now, 'share')} now."
+    return f"{_quoted(value)} makes up {number(now, 'share')} of {change.name}, {number(then, 'share')} before."
+
+
+def _went(before: float, after: float) -> str:
+    """Return ``rose from 1 to 2``, ``fell from 2 to 1`` or ``stayed at 1``."""
+    then, now = number(before), number(after)
+    return f"stayed at {now}" if then == now else f"{'rose' if after > before else 'fell'} from {then} to {now}"
 
 
 def quality_words(column: ColumnChange, change: QualityChange, verdict: Verdict | None) -> str:
