@@ -29,7 +29,7 @@ def schema(**more: Any) -> wk.Schema:
 
 
 def numbers(report: wk.Report) -> dict[tuple[Any, ...], list[float]]:
-    what = ("metric", "column", "segment", "source")
+    what = ("metric", "column", "segment", "source", "params")
     values = ("value", "low", "high", "n", "reference", "p_value")
     rows = report.measurements().to_pylist()
     return {tuple(r[k] for k in what): [math.nan if r[k] is None else r[k] for k in values] for r in rows}

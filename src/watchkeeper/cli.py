@@ -148,7 +148,8 @@ class _Reading:
     def tell(self, side: str, rows: int, share: float | None) -> None:
         if side not in self._tasks:
             self._tasks[side] = self._progress.add_task(f"reading {side}", total=None if share is None else 1.0, rows=0)
-        self._progress.update(self._tasks[side], completed=share or 0.0, rows=rows)
+        total = None if share is None else 1.0
+        self._progress.update(self._tasks[side], total=total, completed=share or 0.0, rows=rows)
 
     def __enter__(self) -> _Reading:
         self._progress.start()

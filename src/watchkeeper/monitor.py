@@ -72,7 +72,7 @@ def compare(
     """
     if not 0 < alpha < 1:
         raise InvalidSchema(f"alpha is the chance of a false warning, between 0 and 1, not {alpha!r}.")
-    sides = _open(reference, "reference"), _open(current, "current")
+    sides = _open(reference, "reference", progress), _open(current, "current", progress)
     schema, said = _agree(sides, schema)
     profiles = [_profile(side, schema, name, threads, progress) for side, name in zip(sides, _SIDES, strict=True)]
     return Report(compare_profiles(profiles[0], profiles[1], alpha), title, said)
@@ -124,9 +124,11 @@ def infer_schema(data: object, schema: Schema | None = None) -> Schema:
 _SIDES = ("reference", "current")
 
 
-def _open(data: object, name: str) -> Source | Profile:
+def _open(data: object, name: str, progress: Tell | None) -> Source | Profile:
     if isinstance(data, Profile):
         return data
+    if progress is not None:
+        progress(name, 0, None)  # opening a CSV file reads all of it once
     if isinstance(data, str | os.PathLike) and Path(data).suffix == ".profile":
         loaded = Profile.load(data)
         loaded.name = loaded.name or Path(data).name

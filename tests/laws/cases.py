@@ -27,6 +27,11 @@ from watchkeeper.sketches.sample import SampleIndex
 NASTY = np.array(
     [0.0, -0.0, 5e-324, -5e-324, 2.2e-308, 1e308, -1e308, 1.7976931348623157e308, 1.0, -1.0, 0.1, 1e-200, 1e150, 3e144]
 )
+WHEN = (
+    ["2024-01-01", "2024-06-01T12:00:00"],
+    ["2024-06-01T12:00:00Z", "2024-06-01T12:00:00-07:00"],
+    ["2024-01-01", "2024-06-01T12:00:00Z"],
+)
 ODD_TEXTS = ["", "\x00", "a\x00b", "🦉", "é", "e\u0301", " ", "__other__", "__missing__", "nan", "None", "true", "1.0"]
 
 
@@ -173,7 +178,7 @@ def table(rng: np.random.Generator, n: int) -> pa.Table:
             "t": pa.array(times, pa.timestamp("us"), mask=gaps(0.05)),
             "x": pa.array(x, mask=gaps()),
             "i": pa.array(rng.integers(0, 3, n)),
-            "when": pa.array(rng.choice(["2024-01-01", "2024-06-01T12:00:00Z", "soon", ""], n)),
+            "when": pa.array(np.where(gaps(0.02), "soon", rng.choice(WHEN[rng.integers(len(WHEN))], n))),
             "typed": pa.array(rng.choice(["1", "2.5", "many", "nan", "-inf"], n)),
             "c": pa.array(rng.choice(ODD_TEXTS, n).tolist() if n else [], pa.string(), mask=gaps()),
             "b": pa.array(gaps(0.5), mask=gaps()),

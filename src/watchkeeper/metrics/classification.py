@@ -280,7 +280,7 @@ def reliability(outcome: ClassOutcome) -> list[CalibrationBin]:
 # --- the way from outcomes to sums -----------------------------------------------------------------------------------
 
 
-def labelled_matrix(outcome: ClassOutcome) -> Int64s:
+def confusion_matrix(outcome: ClassOutcome) -> Int64s:
     """Return label by prediction over rows that have both, shape (k, k); other classes are one more, if there are any."""
     if isinstance(outcome, BinaryOutcome):
         return outcome.confusion[:2, :2]
@@ -300,12 +300,12 @@ def _from_confusion(
     scale: Scale,
     among: Floats | None = None,
 ) -> Estimate:
-    matrix = labelled_matrix(outcome).astype(np.float64)
+    matrix = confusion_matrix(outcome).astype(np.float64)
     if matrix.sum() == 0:
         return UNKNOWN
     value, gradient = metric(matrix)
     n = int((matrix * among).sum() if among is not None else matrix.sum())
-    blocks = [labelled_matrix(day).astype(np.float64).ravel() for day in days]
+    blocks = [confusion_matrix(day).astype(np.float64).ravel() for day in days]
     squares = float((matrix * gradient**2).sum())
     return smooth_estimate(value, gradient.ravel(), squares, [b for b in blocks if b.any()], n, scale)
 

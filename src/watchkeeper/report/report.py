@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.errors import Unwritable
-from watchkeeper.report import html, tables, terminal
+from watchkeeper.report import html, tables
 from watchkeeper.report.summary import headline, sentences
 from watchkeeper.report.view import view
 
@@ -112,9 +112,13 @@ class Report:
 
     def to_terminal(self, width: int = 120) -> RenderableType:
         """Return what :mod:`rich` prints in a terminal of this width."""
+        from watchkeeper.report import terminal  # rich loads when something is printed
+
         return terminal.render(self.comparison, self._more, width)
 
     def __repr__(self) -> str:
+        from watchkeeper.report import terminal
+
         return terminal.text(self.comparison, self._more)
 
     def _repr_html_(self) -> str:

@@ -45,6 +45,11 @@ MEASUREMENTS = pa.schema(
     ]
 )
 """The columns of a table of measurements; params is JSON."""
+_PARAMS: dict[str, tuple[str, dict[str, Any]]] = {
+    "wasserstein": ("wasserstein", {"scale": "sd"}),
+    "wasserstein_raw": ("wasserstein", {"scale": "raw"}),
+    "jensen_shannon": ("jensen_shannon", {"base": 2}),
+}
 VERDICTS = pa.schema(
     [
         ("what", pa.string()),
@@ -85,8 +90,8 @@ def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
         for name, value in column.distances.items():
             judged = verdict if name == column.metric.name else None
             unit = DRIFT[name].unit if name in DRIFT else None
-            params = {"reference": "frozen bins"} if name in {"psi", "chi2", "l_infinity"} else {}
-            yield _row(name, Estimate(value, math.nan, math.nan, 0), UNKNOWN, judged, unit) | {
+            metric, params = _PARAMS.get(name, (name, {}))
+            yield _row(metric, Estimate(value, math.nan, math.nan, 0), UNKNOWN, judged, unit) | {
                 "column": column.name,
                 "n": comparison.current.columns[column.name].rows,
                 "params": json.dumps(params),

@@ -137,7 +137,7 @@ def _confusion(comparison: Comparison) -> dict[str, Any] | None:
     outcomes = comparison.reference.outcome, comparison.current.outcome
     if not all(isinstance(o, BinaryOutcome | MulticlassOutcome) for o in outcomes):
         return None
-    matrices = [classification.labelled_matrix(o) for o in outcomes]  # type: ignore[arg-type]
+    matrices = [classification.confusion_matrix(o) for o in outcomes]  # type: ignore[arg-type]
     if not any(m.any() for m in matrices):
         return None
     schema = comparison.reference.schema
