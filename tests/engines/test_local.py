@@ -95,3 +95,9 @@ def test_an_error_in_one_thread_ends_all_and_leaves_none_behind(table: pa.Table,
     with pytest.raises(UnreadableSource):
         profile_source(open_source(path), schema_for(table), threads=2)
     assert threading.active_count() == before
+
+
+def test_text_that_is_not_utf_8_is_said(tmp_path: Path) -> None:
+    raw = pa.Array.from_buffers(pa.string(), 1, [None, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")])
+    with pytest.raises(UnreadableSource, match="not UTF-8"):
+        profile_source(open_source(pa.table({"c": raw})), Schema(kinds={"c": "categorical"}))

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from watchkeeper.capture.batch import Batch
 from watchkeeper.capture.source import Source
+from watchkeeper.errors import UnreadableSource
 from watchkeeper.profiles.profile import Profile, merge
 from watchkeeper.schema import Schema
 
@@ -58,7 +59,12 @@ def profile_source(
 def _work(batches: _Shared, schema: Schema, name: str) -> Profile:
     profile = Profile(schema, name)
     for batch in batches:
-        profile.update(Batch(batch, schema))
+        try:
+            profile.update(Batch(batch, schema))
+        except UnicodeDecodeError as error:
+            bad = error.object[error.start : error.end]
+            reason = f"a text column holds bytes that are not UTF-8 ({bad!r}). Write it as UTF-8."
+            raise UnreadableSource(name, reason) from error
         batches.done(batch.num_rows)
     return profile
 
