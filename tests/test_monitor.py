@@ -19,7 +19,7 @@ import pytest
 
 import watchkeeper as wk
 from scored import scored_table
-from watchkeeper.errors import EmptySource, InvalidSchema, SchemaMismatch, UnknownColumn
+from watchkeeper.errors import EmptySource, InputError, InvalidSchema, SchemaMismatch, UnknownColumn
 
 SCHEMA = {"timestamp": "when", "target": "label", "prediction": "prediction", "score": "score"}
 
@@ -254,3 +254,64 @@ def test_pandas_with_missing_labels_reads_floats_as_classes() -> None:
     report = wk.compare(frame, frame)
     assert report.comparison.reference.schema.classes == ["0", "1"]
     assert report.comparison.reference.coverage == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 10, 20])
+def test_a_handful_of_rows_is_not_enough_data(rows: int) -> None:
+    for seed in range(5):
+        report = wk.compare(scored_table(rows, 2 * seed), scored_table(rows, 2 * seed + 1), schema=schema())
+        assert report.verdict == "not enough data"
+        report.to_html()
+
+
+@pytest.mark.parametrize("form", ["text", "seconds", "milliseconds"])
+def test_timestamps_as_text_or_numbers_are_read(form: str) -> None:
+    def change(table: pa.Table) -> pa.Table:
+        micros = table["when"].cast(pa.int64()).to_numpy() + 1_700_000_000_000_000
+        made = {
+            "text": pa.array(np.datetime_as_string(micros.astype("datetime64[us]")).tolist()),
+            "seconds": pa.array(micros // 1_000_000),
+            "milliseconds": pa.array(micros // 1_000),
+        }
+        return _with(table, "when", made[form])
+
+    report = wk.compare(change(scored_table(2_000, 1)), change(scored_table(2_000, 2)), schema=schema())
+    window = report.comparison.reference.window
+    assert window is not None
+    assert window.start.year == 2023
+    assert report.comparison.reference.timeline is not None
+    assert len(report.comparison.reference.timeline.outcomes) == 10 + 1  # the shift cuts a day in two
+
+
+def test_more_categories_than_can_be_named_are_compared_and_said() -> None:
+    before, after = ({"user": [f"user {i}" for i in range(start, start + 6_000)]} for start in (0, 6_000))
+    report = wk.compare(before, after)
+    assert report.verdict in {"ok", "not enough data"}  # ids are always new, and so they were
+    assert any("more than 4,096 categories" in said for said in report.to_dict()["notices"])
+    assert "distinct values" in " ".join(report.verdicts()["words"].to_pylist())
+
+
+def test_late_labels_are_coverage_and_no_alarm() -> None:
+    before, after = scored_table(3_000, 1), scored_table(3_000, 2)
+    late = pa.array([v if i < 1_500 else None for i, v in enumerate(after["label"].to_pylist())], pa.int64())
+    assert wk.compare(before, _with(after, "label", late), schema=schema()).verdict == "ok"
+    assert wk.compare(before, after.drop(["label"]), schema=schema()).verdict == "ok"
+
+
+def test_a_column_bears_the_worst_of_its_checks() -> None:
+    gaps = scored_table(3_000, 2)
+    gaps = _with(gaps, "x", pa.array([None if i % 5 == 0 else v for i, v in enumerate(gaps["x"].to_pylist())]))
+    columns = {c["name"]: c for c in wk.compare(scored_table(3_000, 1), gaps, schema=schema()).to_dict()["columns"]}
+    assert columns["x"]["verdict"] == "critical"
+    assert "missing in 20" in columns["x"]["words"]
+
+
+def test_roles_beside_a_profile_and_a_schema_as_fields(files: tuple[Path, Path], tmp_path: Path) -> None:
+    made = wk.profile(files[0], schema())
+    with pytest.raises(InvalidSchema, match="has its schema already"):
+        wk.compare(made, files[1], schema=wk.Schema(target="label"))
+    with pytest.raises(InputError, match="none of the columns"):
+        wk.compare(made, {"other": [1, 2, 3]})
+    (tmp_path / "s.yaml").write_text("target: label\nscore: score\n")
+    for given in (tmp_path / "s.yaml", {"target": "label", "score": "score"}):
+        assert wk.compare(*files, schema=given).comparison.reference.schema.target == "label"

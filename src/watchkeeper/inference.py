@@ -80,7 +80,7 @@ def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
         if name in schema.kinds:
             kinds[name] = schema.kinds[name]
             continue
-        kind = kind_of(table[name])
+        kind = "datetime" if name == schema.timestamp else kind_of(table[name])
         if name in labels or name in schema.segments or name in schema.sensitive:
             kind = "categorical" if kind != "boolean" else kind
         elif name in schema.scores().values() or (

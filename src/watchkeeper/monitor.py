@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -25,7 +26,7 @@ def compare(
     reference: object,
     current: object,
     *,
-    schema: Schema | None = None,
+    schema: Schema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     alpha: float = ALPHA,
     title: str = "",
     threads: int | None = None,
@@ -43,7 +44,7 @@ def compare(
         of columns, an iterator of record batches; or a :class:`~watchkeeper.profiles.profile.Profile`, or the path of a
         saved one (``.profile``).
     schema
-        Roles and kinds of columns, as far as you know them.
+        Roles and kinds of columns, as far as you know them: a schema, its fields, or the path of a YAML file.
     alpha
         The budget: the chance of any warning at all when nothing has changed.
     title
@@ -73,8 +74,8 @@ def compare(
     if not 0 < alpha < 1:
         raise InvalidSchema(f"alpha is the chance of a false warning, between 0 and 1, not {alpha!r}.")
     sides = _open(reference, "reference", progress), _open(current, "current", progress)
-    schema, said = _agree(sides, schema)
-    profiles = [_profile(side, schema, name, threads, progress) for side, name in zip(sides, _SIDES, strict=True)]
+    whole, said = _agree(sides, _given(schema))
+    profiles = [_profile(side, whole, name, threads, progress) for side, name in zip(sides, _SIDES, strict=True)]
     return Report(compare_profiles(profiles[0], profiles[1], alpha), title, said)
 
 
@@ -121,6 +122,12 @@ def infer_schema(data: object, schema: Schema | None = None) -> Schema:
     return infer(source.head(), schema)
 
 
+def _given(schema: Schema | Mapping[str, Any] | str | os.PathLike[str] | None) -> Schema | None:
+    if schema is None or isinstance(schema, Schema):
+        return schema
+    return Schema.from_dict(schema) if isinstance(schema, Mapping) else Schema.from_yaml(os.fspath(schema))
+
+
 _SIDES = ("reference", "current")
 
 
@@ -144,6 +151,10 @@ def _agree(sides: tuple[Source | Profile, Source | Profile], given: Schema | Non
     made = [side for side in sides if isinstance(side, Profile)]
     reference, current = sides
     if isinstance(reference, Profile) or isinstance(current, Profile):
+        if given is not None and (any(given.roles()) or given.kinds):
+            raise InvalidSchema(
+                "A profile has its schema already: roles and kinds cannot be given beside it. Make it anew with them."
+            )
         return made[0].schema, []
     head, other = reference.head(), current.head()
     schema = infer(_with_roles(head, other, given), _with_kinds(head, other, given))

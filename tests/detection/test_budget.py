@@ -34,6 +34,19 @@ def independent(rng: np.random.Generator, rows: int = 1500) -> pa.Table:
     return pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})
 
 
+def small(rng: np.random.Generator) -> pa.Table:
+    """Thirty-five rows, on which every approximation is at its worst."""
+    return independent(rng, 35)
+
+
+def many_categories(rng: np.random.Generator) -> pa.Table:
+    """Categories so many that every sample has some that another does not: shops by number, and words by Zipf's law."""
+    base = independent(rng, 3000)
+    shops = pa.array([f"shop {i}" for i in rng.integers(0, 2000, 3000)])
+    words = pa.array([f"word {i}" for i in rng.zipf(1.5, 3000)])
+    return base.append_column("shop", shops).append_column("word", words)
+
+
 def by_days(rng: np.random.Generator, rows: int = 3000) -> pa.Table:
     """Rows of one day share its mood, as flights share its weather; the moods of both tables come from one law."""
     day = np.sort(rng.integers(0, DAYS, rows))
@@ -78,7 +91,7 @@ def allowed(runs: int, share: float = 0.05) -> float:
     return runs * share + 3.1 * math.sqrt(runs * share * (1 - share))
 
 
-@pytest.mark.parametrize("maker", [independent, by_days], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("maker", [independent, by_days, small, many_categories], ids=lambda m: m.__name__)
 def test_no_change_gives_no_warning_within_the_budget(maker: Maker) -> None:
     results = [compared(maker, seed) for seed in range(RUNS)]
     assert sum(map(any_warning, results)) <= allowed(RUNS)

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made import examples, numeric
@@ -84,26 +85,35 @@ def test_categories(values: list[str | None], reference: list[str | None]) -> No
 @examples
 @given(st.integers(0, 2**32 - 1), st.integers(1000, 6000), st.floats(1, 2))
 def test_full_states_say_within_what_the_truth_lies(seed: int, n: int, wider: float) -> None:
-    """A cell that straddles the end of the reference counts as inside; distinct values are at least the cells."""
+    """A cell that straddles the end of the reference counts as inside; how many values there are is not known."""
     rng = np.random.default_rng(seed)
     reference, values = rng.normal(size=n), wider * rng.normal(size=n)
     column, before = numeric(values), numeric(reference)
     outside = float(np.mean((values < reference.min()) | (values > reference.max())))
     edge = sum(column.histogram.resolution() for _ in range(2))
     assert outside - edge <= quality.out_of_range_share(column, before).value <= outside
-    distinct = quality.distinct_count(column)
-    assert distinct.low <= len(np.unique(values)) <= distinct.high
+    assert not quality.distinct_count(column).known  # cells are not values
     assert quality.is_constant(column) is False
 
 
 def test_more_categories_than_are_known_by_name(rng: np.random.Generator) -> None:
-    """Counts are estimated within 6.2 % (95 %), new ones bounded from below."""
+    """Counts are estimated within 6.2 % (95 %), and so is the share of new ones, from values drawn by hash."""
     reference, values = texts([f"a{i}" for i in range(20_000)]), texts([f"a{i}" for i in range(10_000, 30_000)])
     distinct = quality.distinct_count(values)
     assert distinct.low <= 20_000 <= distinct.high
     assert abs(distinct.value / 20_000 - 1) < 0.062
-    share = quality.new_category_share(values, reference).value
-    assert 0 < share <= 0.5
+    assert quality.new_category_share(values, reference).value == pytest.approx(0.5, abs=0.07)  # 4 standard errors
+
+
+def test_what_chance_makes_new_or_puts_out_of_range(rng: np.random.Generator) -> None:
+    """The reference's own share of lone categories foretells that of new ones in a second sample (Good and Turing)."""
+    draws = [[f"s{i}" for i in rng.integers(0, 2_000, 5_000)] for _ in range(2)]
+    before, after = map(texts, draws)
+    expected = float(np.mean([v not in set(draws[0]) for v in draws[1]]))
+    assert quality.new_category_share(after, before).value == expected
+    assert quality.unseen_share(before).value == pytest.approx(expected, abs=0.02)
+    assert quality.edge_share(numeric(rng.normal(size=200))).value == 2 / 200
+    assert quality.edge_share(numeric(np.zeros(200))).value == 0
 
 
 def test_missing_rows_of_other_types_count() -> None:

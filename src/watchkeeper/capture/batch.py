@@ -181,6 +181,8 @@ def _to_moments(array: pa.Array, zone: str | None) -> Moments64:
         kind = array.type
     if _is_text(kind):
         return _read_moments(array, zone)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        return _count_moments(array)
     before = array.null_count
     if pa.types.is_null(kind) or not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         array = pa.nulls(len(array), pa.timestamp("us"))
@@ -191,6 +193,16 @@ def _to_moments(array: pa.Array, zone: str | None) -> Moments64:
     if naive and zone is not None:
         values = _to_utc(values, zone) if null is None else np.where(null, 0, _to_utc(values, zone))
     return Moments64(values, null, array.null_count - before)
+
+
+def _count_moments(array: pa.Array) -> Moments64:
+    """Read numbers as time since 1970: seconds, milli-, micro- or nanoseconds, each by its own size (from 1973 on)."""
+    numbers = _to_numbers(array)
+    size = np.abs(numbers.values)
+    usable = size < 1e20  # false for NaN
+    factor = np.select([size < 1e11, size < 1e14, size < 1e17], [1e6, 1e3, 1.0], 1e-3)
+    values = np.where(usable, numbers.values * factor, 0.0).astype(np.int64)
+    return Moments64(values, None if usable.all() else ~usable, int((~usable).sum()) - array.null_count)
 
 
 def _read_moments(array: pa.Array, zone: str | None) -> Moments64:

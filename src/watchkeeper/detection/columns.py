@@ -5,20 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import ndtri
 
 from watchkeeper.detection.performance import worse
-from watchkeeper.detection.verdict import POWER, Evidence
+from watchkeeper.detection.verdict import FEWEST, POWER, Evidence
 from watchkeeper.metrics import dependence, drift, quality
 from watchkeeper.metrics.binning import Bins, Cells, common_bins, common_cells, pooled
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, critical, share_estimate, two_sided
 from watchkeeper.metrics.names import DRIFT, LARGE, QUALITY, WASSERSTEIN_FLOOR_LARGE, Metric
 from watchkeeper.profiles.column import Column, DatetimeColumn, NumericColumn, TextColumn
 from watchkeeper.profiles.profile import Profile
-from watchkeeper.sketches.kernel import Floats, Int64s
+from watchkeeper.sketches.kernel import Int64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +131,18 @@ class _Common:
     effects: tuple[float, float]
     natural: float
 
+    @property
+    def few(self) -> bool:
+        """Whether there are too few values on either side to judge."""
+        return min(quality.usable(self.before), quality.usable(self.after)) < FEWEST or min(self.sizes) < 2
+
 
 def _numeric_evidence(common: _Common) -> Evidence:
     """Return evidence from a Kolmogorov-Smirnov, a G and a mean test together (Bonferroni over the three)."""
     before, after, sizes, cells = common.before, common.after, common.sizes, common.cells
     least = WASSERSTEIN_FLOOR_LARGE if min(sizes) >= LARGE else DRIFT["wasserstein"].floor or 0.0
     floor = max(least, common.natural)
-    if cells is None or common.bins is None or min(sizes) < 2:
+    if cells is None or common.bins is None or common.few:
         return _nothing(floor)
     scale = quality.scale_of(before)
     effect = drift.wasserstein(cells) / scale
@@ -179,42 +183,37 @@ def _category_evidence(common: _Common) -> Evidence:
     """Return evidence from the G test; the effect is the Jensen-Shannon distance less what chance alone gives."""
     floor = max(DRIFT["jensen_shannon"].floor or 0.0, common.natural)
     bins, sizes = common.bins, common.sizes
-    if bins is None or min(sizes) < 2:
+    if bins is None or common.few:
         return _nothing(floor)
     joined = pooled(bins)
     degrees = max(len(joined.reference) - 1, 1)
     per_row = (1 / sizes[0] + 1 / sizes[1]) / (8 * math.log(2))
     divergence = drift.jensen_shannon(joined) ** 2
-    error = _divergence_error(joined, sizes)
-    z = critical(math.inf)
-    low, middle, high = (
-        math.sqrt(max(divergence + move - degrees * per_row, 0.0)) for move in (-z * error, 0.0, z * error)
-    )
+    low, high = _noncentral(divergence / per_row - degrees, degrees)
+    middle = math.sqrt(max(divergence - degrees * per_row, 0.0))
     noise = float(ndtri(1 - 1e-3) + ndtri(POWER))  # a typical share of the budget
     detectable = math.sqrt((noise * math.sqrt(2 * degrees) + noise * noise) * per_row)
-    return Evidence(middle, low, high, floor, drift.g_test(bins, common.effects), error, detectable)
+    ends = math.sqrt(low * per_row), math.sqrt(high * per_row)
+    return Evidence(middle, *ends, floor, drift.g_test(bins, common.effects), math.nan, detectable)
 
 
-def _divergence_error(bins: Bins, sizes: tuple[float, float]) -> float:
-    """Return the standard error of the divergence (base 2): its gradient by each share is half the log ratio."""
-    p, q = bins.shares
-    middle = (p + q) / 2
-    variance = 0.0
-    for share, size in ((p, sizes[0]), (q, sizes[1])):
-        slope = (
-            np.where(share > 0, np.log2(np.where(share > 0, share, 1.0) / np.where(middle > 0, middle, 1.0)), 0.0) / 2
-        )
-        variance += _weighted_variance(slope, share) / size
-    return math.sqrt(variance)
+def _noncentral(excess: float, degrees: int) -> tuple[float, float]:
+    """Return the 95 % interval of the noncentrality of a chi-squared statistic that exceeds its degrees by ``excess``.
 
-
-def _weighted_variance(values: Floats, weights: Floats) -> float:
-    mean = float((values * weights).sum())
-    return max(float((values**2 * weights).sum()) - mean * mean, 0.0)
+    The statistic has mean ``degrees + x`` and variance ``2 degrees + 4 x``; solved for x with the normal approximation.
+    """
+    z = critical(math.inf)
+    middle = excess + 2 * z * z
+    half = math.sqrt(max(4 * z * z * excess + 4 * z**4 + 2 * z * z * degrees, 0.0))
+    return max(middle - half, 0.0), max(middle + half, 0.0)
 
 
 def _nothing(floor: float) -> Evidence:
     return Evidence(math.nan, math.nan, math.nan, floor, math.nan)
+
+
+_CHANCE = {"new_category_share": quality.unseen_share, "out_of_range_share": quality.edge_share}
+"""What a second sample of the reference's kind would show by chance alone."""
 
 
 def _quality_changes(
@@ -224,13 +223,15 @@ def _quality_changes(
     missing = reference.missing_effect(), current.missing_effect()
     changes = []
     for name, (metric, compute) in QUALITY.items():
-        now, then = compute(after, [before]), compute(before, [before])
+        now = compute(after, [before])
+        then = _CHANCE[name](before) if name in _CHANCE else compute(before, [before])
         if not now.known or (name == "infinite_share" and now.value == then.value == 0):
             continue
         if isinstance(before, DatetimeColumn) and name == "out_of_range_share":
             continue  # time goes on
         evidence = None
-        if metric.floor is not None and then.known and judged:
+        late = name == "null_share" and reference.name == reference.profile.schema.target  # coverage, not a fault
+        if metric.floor is not None and then.known and judged and not late:
             pair = missing if name in {"null_share", "infinite_share"} else effects
             if now.value == 0:  # that none were seen is a matter of rows, however alike those of one day are
                 pair = 1.0, 1.0
@@ -244,4 +245,4 @@ def _thin(estimate: Estimate, design_effect: float) -> Estimate:
     if estimate.n == 0:
         return UNKNOWN
     wide = share_estimate(round(estimate.value * estimate.n), estimate.n, design_effect)
-    return replace(wide, value=estimate.value)
+    return replace(wide, value=estimate.value, error=max(wide.error, estimate.error))

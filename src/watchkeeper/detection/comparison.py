@@ -37,6 +37,14 @@ class Comparison:
         found += [v for _, _, v in self.quality]
         return [v for v in found if v is not None]
 
+    def column_verdicts(self) -> dict[str, VerdictName | None]:
+        """Return the worst verdict on each column, of its drift and its quality; None where nothing was judged."""
+        found: dict[str, list[VerdictName]] = {change.name: [] for change, _ in self.columns}
+        for name, verdict in [(c.name, v) for c, v in self.columns] + [(c.name, v) for c, _, v in self.quality]:
+            if verdict is not None:
+                found[name].append(verdict.name)
+        return {name: worst(names) if names else None for name, names in found.items()}
+
     @property
     def verdict(self) -> VerdictName:
         """The worst verdict."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from watchkeeper.detection.verdict import Evidence
+from watchkeeper.detection.verdict import FEWEST, Evidence
 from watchkeeper.metrics import estimation
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, difference, widened
 from watchkeeper.metrics.names import DECIDING, SEGMENT_FLOOR, SEGMENT_METRICS, TASKS, Metric
@@ -124,6 +124,8 @@ def worse(metric: Metric, current: Estimate, reference: Estimate) -> Evidence:
     """Return the evidence that a metric got worse."""
     floor = (metric.floor or 0.0) * (abs(reference.value) if metric.relative else 1.0)
     if not (current.known and reference.known):
+        return Evidence(math.nan, math.nan, math.nan, floor, math.nan)
+    if min(current.n, reference.n) < FEWEST:
         return Evidence(math.nan, math.nan, math.nan, floor, math.nan)
     change = difference(current, reference)
     sign = {"higher": -1.0, "lower": 1.0}.get(metric.better or "", math.copysign(1.0, current.value))

@@ -11,6 +11,8 @@ from scipy.special import ndtri
 
 VerdictName = Literal["ok", "warning", "critical", "not enough data"]
 ORDER: tuple[VerdictName, ...] = ("ok", "warning", "critical")
+FEWEST = 30
+"""With fewer rows on either side nothing is judged: the tails on which a small alpha rests are not known then."""
 POWER = 0.8
 """The chance with which the detectable effect would have been seen."""
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from watchkeeper.capture.batch import Batch
 from watchkeeper.capture.source import Source
-from watchkeeper.errors import UnreadableSource
+from watchkeeper.errors import InputError, UnreadableSource
 from watchkeeper.profiles.profile import Profile, merge
 from watchkeeper.schema import Schema
 
@@ -45,6 +45,8 @@ def profile_source(
     pa.default_memory_pool().release_unused()  # what a first look at the source left behind
     needed = set(schema.kinds) | {column for column, _ in schema.roles()}
     columns = [name for name in source.schema.names if name in needed]
+    if not columns:
+        raise InputError(f"{source.name} has none of the columns of the reference: {', '.join(sorted(needed)[:10])}.")
     rows = max(1024, min(_BATCH_ROWS, _BATCH_BYTES // (8 * max(len(columns), 1))))
     batches = _Shared(source.batches(columns, rows), source, progress)
     count = threads or min(4, os.cpu_count() or 1)

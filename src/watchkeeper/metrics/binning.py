@@ -13,6 +13,7 @@ from watchkeeper.sketches.kernel import Floats, Int64s
 BINS = 10
 _FEW = 20
 _LEAST_EXPECTED = 5.0
+_LEAST_IN_BIN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,8 @@ def common_bins(reference: Column, current: Column, cells: Cells | None = None, 
     """Return both columns over common bins, which the reference alone decides; ``cells``: their common cells, if known.
 
     Numbers and moments: a bin per value where together there are at most 20 and all are known, else up to ``bins`` bins
-    between quantiles of the reference, the outer ones open. Categories: one bin each, or cells of their hashes where
-    they are too many to be known by name. None where either side is empty.
+    between quantiles of the reference, the outer ones open, fewer where there are not ten values for each. Categories:
+    one bin each, or cells of their hashes where they are too many to be known by name. None where either side is empty.
     """
     if isinstance(reference, CategoricalColumn) and isinstance(current, CategoricalColumn):
         return _category_bins(reference, current)
@@ -78,7 +79,8 @@ def common_bins(reference: Column, current: Column, cells: Cells | None = None, 
         return None
     if cells.exact and len(cells.keys) <= _FEW:
         return Bins(cells.reference, cells.current, [f"{v:g}" for v in cells.values])
-    starts = _quantile_starts(cells.reference, bins)
+    smaller = min(int(cells.reference.sum()), int(cells.current.sum()))
+    starts = _quantile_starts(cells.reference, max(min(bins, smaller // _LEAST_IN_BIN), 2))
     labels = [f"from {cells.values[s]:g}" for s in starts.tolist()]
     return Bins(np.add.reduceat(cells.reference, starts), np.add.reduceat(cells.current, starts), labels)
 

@@ -213,6 +213,8 @@ def difference(current: Estimate, reference: Estimate) -> Difference:
     degrees = _welch(current, reference)
     if error == 0:  # both at 0 or 1: the intervals still say something
         error = (high - low) / (2 * critical(degrees))
+    if not math.isfinite(error):
+        return Difference(value, low, high, math.nan, error, degrees)
     z = value / error if error > 0 else (0.0 if value == 0 else math.inf)
     return Difference(value, low, high, two_sided(z, degrees), error, degrees)
 

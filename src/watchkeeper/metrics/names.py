@@ -26,7 +26,7 @@ class Metric:
     better
         Which way is better; None where neither is.
     unit
-        ``share`` for 0 to 1, ``target`` and ``target squared`` for the target's own, None for a plain number.
+        ``share`` for 0 to 1, ``sd`` for standard deviations, None for a plain number or the target's own unit.
     floor
         The smallest change that matters; a share of the reference's value where ``relative``. None: never decides.
     """
@@ -64,11 +64,11 @@ CLASSIFICATION: dict[str, tuple[Metric, Compute]] = {
 REGRESSION: dict[str, tuple[Metric, Compute]] = {
     m.name: (m, f)
     for m, f in (
-        (Metric("mae", "Mean absolute error", "regression", "lower", "target", 0.05, True), regression.mae),
-        (Metric("rmse", "Root mean squared error", "regression", "lower", "target", 0.05, True), regression.rmse),
-        (Metric("mse", "Mean squared error", "regression", "lower", "target squared"), regression.mse),
+        (Metric("mae", "Mean absolute error", "regression", "lower", None, 0.05, True), regression.mae),
+        (Metric("rmse", "Root mean squared error", "regression", "lower", None, 0.05, True), regression.rmse),
+        (Metric("mse", "Mean squared error", "regression", "lower"), regression.mse),
         (Metric("r2", "R²", "regression", "higher", None, 0.05), regression.r2),
-        (Metric("mean_error", "Mean error", "regression", "near zero", "target"), regression.mean_error),
+        (Metric("mean_error", "Mean error", "regression", "near zero"), regression.mean_error),
         (Metric("mape", "Mean absolute percentage error", "regression", "lower", "share"), regression.mape),
         (Metric("smape", "Symmetric percentage error", "regression", "lower", "share"), regression.smape),
     )
@@ -78,7 +78,7 @@ QUALITY: dict[str, tuple[Metric, Compute]] = {
     for m, f in (
         (Metric("null_share", "Missing", "quality", "lower", "share", 0.01), lambda c, _: quality.null_share(c)),
         (Metric("infinite_share", "Infinite", "quality", "lower", "share", 0.001), lambda c, _: quality.infinite_share(c)),
-        (Metric("out_of_range_share", "Out of the reference's range", "quality", "lower", "share", 0.01), lambda c, r: quality.out_of_range_share(c, r[0])),
+        (Metric("out_of_range_share", "Out of the reference's range", "quality", "lower", "share", 0.02), lambda c, r: quality.out_of_range_share(c, r[0])),
         (Metric("new_category_share", "New categories", "quality", "lower", "share", 0.01), lambda c, r: quality.new_category_share(c, r[0])),
         (Metric("distinct_count", "Distinct values", "quality"), lambda c, _: quality.distinct_count(c)),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, share_estimate
 from watchkeeper.profiles.column import CategoricalColumn, Column, DatetimeColumn, NumericColumn, TextColumn
@@ -21,18 +22,18 @@ def infinite_share(column: Column) -> Estimate:
 def distinct_count(column: Column) -> Estimate:
     """How many different values there are.
 
-    Exact where the state is (low = high). A full histogram knows only how many cells hold values, so ``low`` is that and
-    ``high`` the number of rows; many categories are estimated from their hashes within 6.2 % (95 %).
+    Exact where the state is (low = high). Many categories are estimated from their hashes within 6.2 % (95 %), and are
+    at most as many as rows. A histogram that is not exact does not know: NaN.
     """
     seen = column.rows - column.nulls
     if isinstance(column, CategoricalColumn):
         count = column.categories.distinct
         margin = 0.0 if column.categories.exact else 1.96 * count / math.sqrt(1022)
-        return Estimate(count, count - margin, count + margin, seen, margin / 1.96)
+        return Estimate(min(count, seen), count - margin, min(count + margin, seen), seen, margin / 1.96)
     cells = len(column.histogram.cells)
     if column.histogram.exact:
         return Estimate(cells, cells, cells, seen, 0.0)
-    return Estimate(cells, cells, seen, seen)
+    return UNKNOWN
 
 
 def out_of_range_share(column: Column, reference: Column) -> Estimate:
@@ -51,14 +52,48 @@ def out_of_range_share(column: Column, reference: Column) -> Estimate:
 
 
 def new_category_share(column: Column, reference: Column) -> Estimate:
-    """Share of the values whose category the reference does not have. Both must know every category by name."""
+    """Share of the values whose category the reference does not have.
+
+    Where either side has more than 4,096 categories, the share among those that both samples of categories would hold:
+    unbiased, as they are drawn by hash. The standard error counts categories, not rows, for rows of one category come
+    and go together.
+    """
     if not isinstance(column, CategoricalColumn) or not isinstance(reference, CategoricalColumn):
         return UNKNOWN
-    if not (column.categories.exact and reference.categories.exact):
-        return _new_hash_share(column, reference)
-    known = reference.categories.counts()
-    counts = column.categories.counts()
-    return share_estimate(sum(n for value, n in counts.items() if value not in known), column.categories.count)
+    limit = min(column.categories.threshold, reference.categories.threshold)
+    known, counts = reference.categories.below(limit), column.categories.below(limit)
+    return _share_of_groups([n for value, n in counts.items() if value not in known], sum(counts.values()))
+
+
+def unseen_share(reference: Column) -> Estimate:
+    """Share of the reference's rows whose category no other row has: what new categories are to be expected of chance.
+
+    The missing mass of Good and Turing (Good, Biometrika 40, 1953): a row drawn anew is of an unseen category as often as
+    a row of the sample is the only one of its own.
+    """
+    if not isinstance(reference, CategoricalColumn):
+        return UNKNOWN
+    counts = list(reference.categories.below(reference.categories.threshold).values())
+    pairs = sum(n == 2 for n in counts)
+    found = _share_of_groups([n for n in counts if n == 1], sum(counts))
+    extra = math.sqrt(2 * pairs) / max(sum(counts), 1)
+    return replace(found, error=math.hypot(found.error, extra)) if found.known else found
+
+
+def _share_of_groups(groups: list[int], total: int) -> Estimate:
+    found = share_estimate(sum(groups), total)
+    if not found.known:
+        return found
+    return replace(found, error=max(found.error, math.sqrt(sum(n * n for n in groups)) / total))
+
+
+def edge_share(reference: Column) -> Estimate:
+    """Share of the reference's rows that alone make its least or its greatest value: what chance puts out of range."""
+    if isinstance(reference, CategoricalColumn) or len(reference.histogram.cells) == 0:
+        return UNKNOWN
+    counts = reference.histogram.counts
+    alone = int(counts[0] == 1) + int(counts[-1] == 1) if len(counts) > 1 else 0
+    return share_estimate(alone, reference.histogram.count)
 
 
 def new_categories(column: Column, reference: Column, limit: int = 10) -> list[str]:
@@ -69,12 +104,6 @@ def new_categories(column: Column, reference: Column, limit: int = 10) -> list[s
         return []
     known = reference.categories.counts()
     return [value for value, _ in column.categories.top(1 << 30) if value not in known][:limit]
-
-
-def _new_hash_share(column: CategoricalColumn, reference: CategoricalColumn) -> Estimate:
-    """Return a lower bound: the share of values in hash cells where the reference has none."""
-    mine, theirs = column.categories.hash_cells(), reference.categories.hash_cells()
-    return share_estimate(int(mine[theirs == 0].sum()), int(mine.sum()))
 
 
 def usable(column: Column) -> int:

@@ -132,7 +132,7 @@ class Profile:
             They were made with different schemas.
         """
         self.schema.check_same(other.schema)
-        merged = Profile(self.schema, self.name or other.name)
+        merged = Profile(self.schema, self.name if self.name == other.name else "")
         merged.rows = self.rows + other.rows
         merged.columns = {c: column.merge(other.columns[c]) for c, column in self.columns.items()}  # type: ignore[arg-type]
         if self.outcome is not None and other.outcome is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.metrics.dependence import FEWEST_DAYS
-from watchkeeper.profiles.column import NumericColumn
+from watchkeeper.profiles.column import CategoricalColumn, NumericColumn
 from watchkeeper.profiles.outcome import RegressionOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.segments import SEGMENT_CAP
@@ -15,7 +15,7 @@ _MOST = 8
 def notices(comparison: Comparison) -> list[str]:
     """Return every notice about two profiles."""
     reference, current = comparison.reference, comparison.current
-    found = _guesses(reference)
+    found = _guesses(reference) + _of_task(reference)
     for side, profile in (("the reference", reference), ("the current data", current)):
         found += _of_columns(profile, side) + _of_outcome(profile, side) + _of_segments(profile, side)
     return found + _of_time(reference) + _of_repeats(reference, current)
@@ -30,6 +30,16 @@ def _guesses(profile: Profile) -> list[str]:
     return [f"Guessed, because the schema leaves it open: {said}. Give a schema to say otherwise."]
 
 
+def _of_task(profile: Profile) -> list[str]:
+    schema = profile.schema
+    if schema.task is not None and profile.outcome is None:
+        return [f"The task {schema.task!r} is not measured yet: only columns were compared."]
+    if schema.target is None:
+        said = "No target is named, and no column is called target, label or the like"
+        return [f"{said}: without labels, performance was not measured."]
+    return []
+
+
 def _of_columns(profile: Profile, side: str) -> list[str]:
     found = []
     mistyped = [n for n, c in profile.columns.items() if c.mistyped]
@@ -41,6 +51,14 @@ def _of_columns(profile: Profile, side: str) -> list[str]:
     empty = [n for n, c in profile.columns.items() if c.rows and c.nulls == c.rows]
     if empty:
         found.append(f"In {side}, {_names(empty)} {'has' if len(empty) == 1 else 'have'} no values.")
+    column = profile.columns.get(profile.schema.timestamp or "")
+    if column is not None and column.nulls:
+        found.append(f"In {side}, {column.nulls} rows have no readable timestamp: they count, but in no day.")
+    many = [n for n, c in profile.columns.items() if isinstance(c, CategoricalColumn) and not c.categories.exact]
+    if many:
+        found.append(
+            f"In {side}, {_names(many)} has more than 4,096 categories; a sample of them, drawn by hash, is compared."
+        )
     return found
 
 

@@ -16,16 +16,22 @@ _ALARMS = ("warning", "critical")
 
 
 def ranked_columns(comparison: Comparison) -> list[tuple[ColumnChange, Verdict | None]]:
-    """Return columns, those that changed most first: by verdict, then by effect in multiples of its floor."""
-    return sorted(comparison.columns, key=_column_rank)
+    """Return columns, those that changed most first: by the worst verdict of drift and quality, then by the effect of drift."""
+    whole = comparison.column_verdicts()
+
+    def rank(item: tuple[ColumnChange, Verdict | None]) -> tuple[int, float, str]:
+        found = whole[item[0].name]
+        return 4 if found is None else _RANK[found], *_column_rank(item)
+
+    return sorted(comparison.columns, key=rank)
 
 
-def _column_rank(item: tuple[ColumnChange, Verdict | None]) -> tuple[int, float, str]:
+def _column_rank(item: tuple[ColumnChange, Verdict | None]) -> tuple[float, str]:
     change, verdict = item
     if verdict is None:
-        return 4, 0.0, change.name
+        return 0.0, change.name
     effect = verdict.evidence.effect / (verdict.evidence.floor or 1.0)
-    return _RANK[verdict.name], 0.0 if math.isnan(effect) else -effect, change.name
+    return 0.0 if math.isnan(effect) else -effect, change.name
 
 
 def headline(comparison: Comparison) -> str:
@@ -45,7 +51,9 @@ def headline(comparison: Comparison) -> str:
         return f"The data changed: {_first_change(moved, poorer, listed)}.{_harm(comparison)}"
     if comparison.verdict == "not enough data":
         return "There is not enough data to say whether anything changed."
-    return f"No change for the worse was found in {comparison.checks} checks."
+    unknown = sum(v.name == "not enough data" for v in comparison.verdicts)
+    rest = f"; {unknown} of them had not enough data to tell" if unknown else ""
+    return f"No change for the worse was found in {comparison.checks} checks{rest}."
 
 
 def _first_change(moved: list[ColumnChange], poorer: list[tuple[ColumnChange, QualityChange]], listed: str) -> str:
@@ -96,7 +104,8 @@ def _what_changed(comparison: Comparison) -> list[str]:
         judged = sum(v is not None for _, v in comparison.columns)
         return [f"None of {judged} columns moved by more than matters."] if judged else []
     said = [
-        shift_words(c, comparison.reference.columns[c.name], comparison.current.columns[c.name]) for c, _ in moved[:3]
+        shift_words(c, comparison.reference.columns[c.name], comparison.current.columns[c.name], True)
+        for c, _ in moved[:3]
     ]
     more = f" {len(moved) - 3} more columns moved." if len(moved) > 3 else ""
     return ["What changed most. " + " ".join(said) + more]

@@ -118,9 +118,11 @@ def _size(change: MetricChange) -> int:
 
 def _columns(comparison: Comparison) -> Table:
     table = _table("Columns that changed most", "", "effect", "matters from", "p-value", "")
-    ranked = ranked_columns(comparison)
+    ranked, whole = ranked_columns(comparison), comparison.column_verdicts()
     for change, verdict in ranked[:_MOST_COLUMNS]:
-        table.add_row(escape(printable(change.name)), *_column_cells(change, verdict), _chip(verdict))
+        found = whole[change.name]
+        chip = Text(found or "", style=_STYLES.get(found or "", ""))
+        table.add_row(escape(printable(change.name)), *_column_cells(change, verdict), chip)
     if len(ranked) > _MOST_COLUMNS:
         table.caption = f"and {len(ranked) - _MOST_COLUMNS} more"
     return table

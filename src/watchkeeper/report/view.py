@@ -223,10 +223,13 @@ def _columns(comparison: Comparison) -> list[dict[str, Any]]:
         quality.setdefault(column.name, []).append(
             _plain_row(change.metric, change.reference, change.current, verdict, said)
         )
-    return [
-        _column(comparison, change, verdict, quality.get(change.name, []))
-        for change, verdict in ranked_columns(comparison)
-    ]
+    whole = comparison.column_verdicts()
+    rows = []
+    for column, judged in ranked_columns(comparison):
+        row = _column(comparison, column, judged, quality.get(column.name, []))
+        alarms = [q["words"] for q in row["quality"] if q["verdict"] in {"warning", "critical"}]
+        rows.append(row | {"verdict": whole[column.name], "words": " ".join([row["words"], *alarms])})
+    return rows
 
 
 def _column(

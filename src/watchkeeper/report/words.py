@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from watchkeeper.detection.columns import ColumnChange, QualityChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange
@@ -30,6 +32,11 @@ def number(value: float, unit: str | None = None) -> str:
         return f"{value:.3g}"
     digits = max(0, 3 - math.floor(math.log10(abs(value)))) if abs(value) < 1000 else 0
     return f"{value:,.{min(digits, 4)}f}"
+
+
+def gap(value: float, unit: str | None = None) -> str:
+    """Return a difference as people write it: of shares, in percentage points."""
+    return f"{number(100 * value)} points" if unit == "share" and math.isfinite(value) else number(value, unit)
 
 
 def spread(estimate: Estimate, unit: str | None = None) -> str:
@@ -75,31 +82,34 @@ def _moved(metric: Metric, before: float, after: float, estimated: bool) -> str:
 
 def _evidence_words(metric: Metric, verdict: Verdict) -> str:
     evidence, unit = verdict.evidence, metric.unit
-    limits = f"{number(evidence.low, unit)} to {number(evidence.high, unit)}"
-    worse, enough = f"That is worse by {number(evidence.effect, unit)} ({limits})", number(evidence.floor, unit)
+    limits = f"{gap(evidence.low, unit)} to {gap(evidence.high, unit)}"
+    worse, enough = f"That is worse by {gap(evidence.effect, unit)} ({limits})", gap(evidence.floor, unit)
     if verdict.name == "critical":
         return f"{worse}, certainly more than twice the {enough} that matters."
     if verdict.name == "warning":
         return f"{worse}; {enough} is enough to matter."
     if verdict.name == "not enough data":
-        if math.isnan(verdict.detectable):
+        bounded = unit == "share" or (metric.better == "higher" and metric.name != "r2")
+        if not math.isfinite(verdict.detectable) or (bounded and verdict.detectable > 1):
             return "There is not enough data to tell."
-        return f"There is not enough data to tell: a loss below {number(verdict.detectable, unit)} could not have been seen."
+        return (
+            f"There is not enough data to tell: a loss below {gap(verdict.detectable, unit)} could not have been seen."
+        )
     if evidence.effect <= 0:
         return "That is not worse."
     if evidence.effect <= evidence.floor:
-        return f"A loss of up to {number(evidence.floor, unit)} is not held to matter."
-    return f"A loss of {number(evidence.effect, unit)} ({limits}) may be chance."
+        return f"A loss below {gap(evidence.floor, unit)} is not held to matter."
+    return f"A loss of {gap(evidence.effect, unit)} ({limits}) may be chance."
 
 
 def column_words(change: ColumnChange, verdict: Verdict | None, before: Column, after: Column) -> str:
     """Return how a column changed: what moved, then by how much."""
-    what = shift_words(change, before, after)
+    what = shift_words(change, before, after, verdict is not None and verdict.name in {"warning", "critical"})
     if verdict is None:
         return what
     evidence = verdict.evidence
     if math.isnan(evidence.effect):
-        return f"{what} There is nothing to compare."
+        return f"{what} There is not enough to compare."
     size = (
         f"{number(evidence.effect)} standard deviations"
         if change.metric.name == "wasserstein"
@@ -116,13 +126,15 @@ def column_words(change: ColumnChange, verdict: Verdict | None, before: Column, 
     return f"{what} What difference there is may be chance."
 
 
-def shift_words(change: ColumnChange, before: Column, after: Column) -> str:
-    """Return in one sentence what a column was and is."""
+def shift_words(change: ColumnChange, before: Column, after: Column, alarmed: bool = False) -> str:
+    """Return in one sentence what a column was and is; of an ``alarmed`` one whose mean stayed, how its shape changed."""
     if isinstance(before, NumericColumn | TextColumn) and isinstance(after, NumericColumn | TextColumn):
         what = "mean length" if isinstance(before, TextColumn) else "mean"
         a, b = before.moments, after.moments
         if a.count == 0 or b.count == 0:
             return f"{change.name} has no values in the {'reference' if a.count == 0 else 'current data'}."
+        if alarmed and abs(b.mean - a.mean) < 0.03 * max(a.sd, b.sd, 0.0):
+            return f"The shape of {change.name} changed: {_middle(before)} before, {_middle(after)} now."
         text = f"The {what} of {change.name} {_went(a.mean, b.mean)}"
         if not math.isnan(a.sd + b.sd) and abs(b.sd - a.sd) > 0.2 * max(a.sd, b.sd):
             text += f"; its standard deviation {_went(a.sd, b.sd)}"
@@ -132,12 +144,20 @@ def shift_words(change: ColumnChange, before: Column, after: Column) -> str:
     return f"{change.name} is a time."
 
 
+def _middle(column: NumericColumn | TextColumn) -> str:
+    low, high = (number(v) for v in column.histogram.quantiles(np.array([0.05, 0.95])).tolist())
+    return f"90 % between {low} and {high}"
+
+
 def _category_words(change: ColumnChange, before: CategoricalColumn, after: CategoricalColumn) -> str:
     totals = before.categories.count, after.categories.count
     if not all(totals):
         return f"{change.name} has no values in the {'reference' if totals[0] == 0 else 'current data'}."
     names = {v for v, _ in before.categories.top(200)} | {v for v, _ in after.categories.top(200)}
     shares = {v: (before.categories.estimate(v) / totals[0], after.categories.estimate(v) / totals[1]) for v in names}
+    if not shares:
+        counts = before.categories.distinct, after.categories.distinct
+        return f"{change.name} had about {counts[0]:,} distinct values before, and {counts[1]:,} now."
     value = max(sorted(shares), key=lambda v: abs(shares[v][1] - shares[v][0]))
     then, now = shares[value]
     return f"{_quoted(value)} makes up {number(now, 'share')} of {change.name}, {number(then, 'share')} before."
@@ -155,7 +175,9 @@ def quality_words(column: ColumnChange, change: QualityChange, verdict: Verdict 
     before = f", {number(then.value, change.metric.unit)} before" if then.known else ""
     share = number(now.value, change.metric.unit)
     text = {
-        "null_share": f"{name} is missing in {share} of rows{before}.",
+        "null_share": f"{name} has no values any more."
+        if now.value == 1
+        else f"{name} is missing in {share} of rows{before}.",
         "infinite_share": f"{name} is infinite in {share} of rows{before}.",
         "out_of_range_share": f"{share} of {name} lies outside the range of the reference.",
         "new_category_share": f"{share} of {name} are categories new to the reference{_listed(column.new_categories)}.",

@@ -153,6 +153,23 @@ class Categories:
             return min(upper, self._frequent[value] + self.frequent_error)
         return upper
 
+    @property
+    def threshold(self) -> int:
+        """Every value whose hash is at most this is known with its exact count."""
+        return 2**64 - 1 if self._exact is not None else int(self._hashes[-1])
+
+    def below(self, limit: int) -> dict[str, int]:
+        """Return the values whose hash is at most ``limit`` with their counts; ``limit`` up to :attr:`threshold`."""
+        if self._exact is None:
+            pairs = zip(self._hashes.tolist(), self._kept, self._kept_counts.tolist(), strict=True)
+            return {value: count for found, value, count in pairs if found <= limit}
+        if limit == 2**64 - 1:
+            return dict(self._exact)
+        values = list(self._exact)
+        return {
+            v: self._exact[v] for v, found in zip(values, hash_texts(values).tolist(), strict=True) if found <= limit
+        }
+
     def hash_cells(self) -> Int64s:
         """Return counts over 4,096 cells of the hash: the same for exact and inexact states of the same data."""
         if self.table is not None:
