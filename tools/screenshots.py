@@ -20,6 +20,7 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 PICTURES = {
     "report.png": ("light", "summary"),
     "performance-dark.png": ("dark", "performance"),
+    "over-time.png": ("light", "time"),
     "columns.png": ("light", "columns"),
 }
 TWO_FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"

@@ -38,12 +38,13 @@ class Comparison:
         return [v for v in found if v is not None]
 
     def column_verdicts(self) -> dict[str, VerdictName | None]:
-        """Return the worst verdict on each column, of its drift and its quality; None where nothing was judged."""
-        found: dict[str, list[VerdictName]] = {change.name: [] for change, _ in self.columns}
-        for name, verdict in [(c.name, v) for c, v in self.columns] + [(c.name, v) for c, _, v in self.quality]:
-            if verdict is not None:
-                found[name].append(verdict.name)
-        return {name: worst(names) if names else None for name, names in found.items()}
+        """Return the verdict on each column: an alarm of drift or quality, else that on drift; None where none was judged."""
+        found = {change.name: verdict.name if verdict is not None else None for change, verdict in self.columns}
+        for change, _, verdict in self.quality:
+            if verdict is not None and verdict.name in {"warning", "critical"}:
+                before = found[change.name]
+                found[change.name] = verdict.name if before is None else worst([before, verdict.name])
+        return found
 
     @property
     def verdict(self) -> VerdictName:
