@@ -164,6 +164,8 @@ def test_rows_that_cannot_be_compared_end_in_a_sentence(files: tuple[Path, Path]
     assert caught.value.nearest == "label"
     with pytest.raises(InvalidSchema, match="alpha"):
         wk.compare(*files, alpha=5)
+    with pytest.raises(InvalidSchema, match="named as target and as"):
+        wk.compare(*files, schema=wk.Schema(target="label", prediction="label"))
     with pytest.raises(InvalidSchema, match="holds text"):
         wk.compare(*files, schema=wk.Schema(score="city"))
     first = wk.profile(files[0], schema())

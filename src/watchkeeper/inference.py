@@ -153,6 +153,10 @@ def _is_whole(label: str) -> bool:
 def _infer_task(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
     if schema.target is None and schema.prediction is None and schema.score is None:
         return
+    if schema.target is not None and schema.target in {schema.prediction, *schema.scores().values()}:
+        raise InvalidSchema(
+            f"{schema.target!r} is named as target and as what is measured against it; one of the two is another."
+        )
     for score in schema.scores().values():
         if _is_text(table.schema.field(score).type) or pa.types.is_dictionary(table.schema.field(score).type):
             raise InvalidSchema(f"The score {score!r} holds text. A score is a number, best a probability from 0 to 1.")

@@ -86,7 +86,7 @@ QUALITY: dict[str, tuple[Metric, Compute]] = {
 DRIFT: dict[str, Metric] = {
     m.name: m
     for m in (
-        Metric("wasserstein", "Wasserstein, in standard deviations", "drift", "lower", "sd", 0.1),
+        Metric("wasserstein", "Wasserstein (sd)", "drift", "lower", "sd", 0.1),
         Metric("jensen_shannon", "Jensen-Shannon distance", "drift", "lower", None, 0.1),
         Metric("kolmogorov_smirnov", "Kolmogorov-Smirnov", "drift", "lower"),
         Metric("psi", "Population stability index", "drift", "lower"),
