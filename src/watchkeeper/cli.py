@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from watchkeeper.schema import Schema
 
 USAGE, INTERNAL, INTERRUPTED = 64, 70, 130
+_UNKNOWN_WIDTH, _WIDE = 80, 120
 _FILE = click.Path(path_type=Path)
 
 
@@ -124,6 +125,8 @@ def _show(report: Any) -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
+    if not console.is_terminal and console.width == _UNKNOWN_WIDTH:  # a pipe or a file: nothing has to be left out
+        console = Console(highlight=False, width=_WIDE)
     console.print(report.to_terminal(console.width))
 
 
