@@ -95,7 +95,11 @@ UTC_TEXT = "2024-03-10T07:30:00Z"
         ),
         (pa.array([dt.datetime(2024, 3, 11)]).dictionary_encode(), None, ["2024-03-11"], 0),
         (pa.array([dt.datetime(2024, 3, 11), None]), "Asia/Kolkata", ["2024-03-10T18:30", None], 0),
-        (pa.array([5, 6]), None, [None, None], 2),
+        (pa.array([True, False]), None, [None, None], 2),
+        # numbers count from 1970: in seconds, milli-, micro- or nanoseconds, as their size tells
+        (pa.array([1_710_055_800, 1_710_055_800_000]), None, ["2024-03-10T07:30"] * 2, 0),
+        (pa.array([1_710_055_800_000_000, 1_710_055_800_000_000_000]), None, ["2024-03-10T07:30"] * 2, 0),
+        (pa.array([1_710_055_800.0, None, 1e300]), None, ["2024-03-10T07:30", None, None], 1),
         (pa.nulls(2), "Asia/Kolkata", [None, None], 0),
     ],
 )
