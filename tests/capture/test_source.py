@@ -399,4 +399,5 @@ def test_ten_thousand_columns(write, tmp_path: Path) -> None:
 def test_no_warnings() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        open_source(pd.DataFrame({"t": pd.to_datetime(["2020-01-01"])})).head()
+        head = open_source(pd.DataFrame({"t": pd.to_datetime(["2020-01-01"])})).head()
+    assert head.num_rows == 1
