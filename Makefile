@@ -67,12 +67,12 @@ $(VENV)/pip.stamp:
 # Where the tests' editable install stands it serves; a plain one would take its place and the tests would see a copy.
 $(VENV)/demo.stamp: $(VENV)/pip.stamp $(PACKAGE) $(SOURCE)
 	@if [ -e $(VENV)/editable.stamp ]; then $(MAKE) -s --no-print-directory $(VENV)/editable.stamp; \
-	else echo 'Installing Watchkeeper into $(VENV); the first time takes a minute or two.'; $(BIN)/python -m pip install --quiet '.[demo]'; fi
+	else echo 'Installing Watchkeeper into $(VENV); the first time takes a minute or two.'; $(BIN)/python -m pip install --quiet '.[demo,server]'; fi
 	@touch $@
 
 # Again when the package's description or the page changes; changes of the Python source show by themselves.
 $(VENV)/editable.stamp: $(VENV)/pip.stamp $(PACKAGE)
-	$(BIN)/python -m pip install --quiet --editable '.[demo]'
+	$(BIN)/python -m pip install --quiet --editable '.[demo,server]'
 	@touch $@
 
 $(VENV)/test.stamp $(VENV)/lint.stamp $(VENV)/bench.stamp: $(VENV)/%.stamp: $(VENV)/editable.stamp

@@ -17,6 +17,17 @@
     ├── ProfileError
     │   ├── CorruptProfile      bytes that are no profile, or a damaged one
     │   └── ProfileVersion      a profile of a format that this release does not know
+    ├── StoreError
+    │   ├── StoreLocked         another process has the store open; carries its pid, host and address
+    │   ├── StoreVersion        a store of a format that this release does not know
+    │   ├── CorruptStore        a store or a backup that is damaged
+    │   └── StoreFailed         the disk refused; nothing was acknowledged
+    ├── ServiceError
+    │   ├── Overloaded          the server's queue is full; carries after how many seconds to come back
+    │   ├── UnknownModel        no such model, version or window; carries the nearest
+    │   ├── Conflict            what is asked for contradicts what is there
+    │   ├── InvalidBatch        a body that is no batch of predictions or labels
+    │   └── ServerRefused       a server answered with a problem, or not at all
     ├── Unwritable              a file cannot be written
     ├── MissingExtra            an optional package is needed; names the exact ``pip install``
     └── PageMissing             the page was not built into the package
@@ -142,8 +153,88 @@ class ProfileVersion(ProfileError):
     def __init__(self, found: int, known: int) -> None:
         self.found, self.known = found, known
         super().__init__(
-            f"This profile has format {found}; this release of Watchkeeper reads up to {known}. Update Watchkeeper to read it."
+            f"This profile has format {found}; this release of Watchkeeper reads format {known}. "
+            + ("Update Watchkeeper to read it." if found > known else "Make it anew from the rows.")
         )
+
+
+class StoreError(WatchkeeperError):
+    """Something about the folder in which a server keeps everything."""
+
+
+class StoreLocked(StoreError):
+    """Another process has the store open."""
+
+    def __init__(self, folder: str, pid: int | None, host: str, url: str = "") -> None:
+        self.folder, self.pid, self.host, self.url = folder, pid, host, url
+        holder = f"process {pid} on {host}" if pid else "another process"
+        where = f" It serves {url}." if url else ""
+        super().__init__(f"{folder} is in use by {holder}.{where} Stop it first, or name another folder with --store.")
+
+
+class StoreVersion(StoreError):
+    """A store of a format that this release does not know."""
+
+    def __init__(self, folder: str, found: int, known: int) -> None:
+        self.folder, self.found, self.known = folder, found, known
+        super().__init__(
+            f"{folder} has format {found}; this release of Watchkeeper knows {known}. Nothing was changed. "
+            "Use the release that wrote it, or update Watchkeeper."
+        )
+
+
+class CorruptStore(StoreError):
+    """A store or a backup that is damaged, and how."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.what, self.reason = what, reason
+        super().__init__(f"{what} is damaged: {reason}.")
+
+
+class StoreFailed(StoreError):
+    """The disk or the database refused; nothing was acknowledged."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The store cannot be written: {reason}. Nothing of this was stored; send it again later.")
+
+
+class ServiceError(WatchkeeperError):
+    """Something that a server says to who asks it."""
+
+
+class Overloaded(ServiceError):
+    """The server's queue is full."""
+
+    def __init__(self, retry_after: float, why: str = "its queue is full") -> None:
+        self.retry_after, self.why = retry_after, why
+        super().__init__(f"The server takes no more just now: {why}. Send the same batch again in {retry_after:g} s.")
+
+
+class UnknownModel(ServiceError):
+    """No such model, version or window."""
+
+    def __init__(self, what: str, name: str, existing: Iterable[str]) -> None:
+        self.what, self.name, self.existing = what, name, list(existing)
+        self.nearest = nearest(name, self.existing)
+        super().__init__(f"There is no {what} {name!r}." + _hint(self.nearest, self.existing))
+
+
+class Conflict(ServiceError):
+    """What is asked for contradicts what is there."""
+
+
+class InvalidBatch(ServiceError):
+    """A body that is no batch of predictions or labels."""
+
+
+class ServerRefused(ServiceError):
+    """A server answered with a problem (``status``), or not at all (None)."""
+
+    def __init__(self, url: str, status: int | None, detail: str) -> None:
+        self.url, self.status, self.detail = url, status, detail
+        said = f"answered {status}: {detail}" if status is not None else f"cannot be reached: {detail}"
+        super().__init__(f"The server at {url} {said}")
 
 
 class Unwritable(WatchkeeperError):

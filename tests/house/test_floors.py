@@ -13,7 +13,7 @@ import pytest
 ROOT = "watchkeeper"
 SOURCE = Path(__file__).parents[2] / "src" / ROOT
 FLOORS = {
-    1: "errors",
+    1: "errors config",
     2: "schema inference window sketches",
     3: "capture",
     4: "profiles",
@@ -21,8 +21,8 @@ FLOORS = {
     6: "detection",
     7: "response",
     8: "store report",
-    9: "monitor",
-    10: "config integrations training explanation testing diagnosis",
+    9: "monitor pipeline",
+    10: "integrations training explanation testing diagnosis",
     11: "server demo __init__",  # __init__ is the public face: nothing inside may import it
     12: "cli",
     13: "__main__",

@@ -173,7 +173,7 @@ def test_a_false_size_is_refused_before_memory_is_taken() -> None:
 
 
 def test_the_golden_profile_is_read_as_it_was_written() -> None:
-    stored = Profile.load(FOLDER / "format1.profile")
+    stored = Profile.load(FOLDER / "format2.profile")
     again = profile()
     where = difference(stored.state(), again.state(), sums=Profile.SUMS, annotations=Profile.ANNOTATIONS)
     assert where is None
@@ -183,7 +183,7 @@ def test_the_golden_profile_is_read_as_it_was_written() -> None:
 
 
 def test_the_numbers_of_the_golden_profile() -> None:
-    p = Profile.load(FOLDER / "format1.profile")
+    p = Profile.load(FOLDER / "format2.profile")
     assert (p.rows, p.name, p.start, p.end, p.coverage) == (40, "golden", 1711800000000000, 1712080800000000, 0.8)
     x = p.columns["x"]
     assert (x.rows, x.nulls, x.histogram.shift, x.histogram.trailing, len(x.histogram.cells)) == (40, 4, 0, 44, 16)

@@ -15,7 +15,7 @@ import numpy as np
 
 from watchkeeper.metrics import classification
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, interval
-from watchkeeper.profiles.outcome import BinaryOutcome
+from watchkeeper.profiles.outcome import EVERY_LABEL, BinaryOutcome
 from watchkeeper.sketches import kernel
 from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.sketches.kernel import Floats, Int64s
@@ -100,7 +100,7 @@ def estimate(outcome: BinaryOutcome, calibrator: Calibrator, metric: str) -> Est
     ----------
     The expected confusion matrix: NannyML's documentation of CBPE; ties of the AUC count half.
     """
-    predictions = [outcome.score_histogram((0, 1, 2), (p,)) for p in (0, 1)]
+    predictions = [outcome.score_histogram((EVERY_LABEL,), (p,)) for p in (0, 1)]
     n = sum(h.count for h in predictions)
     if n == 0 or outcome.improbable:
         return UNKNOWN

@@ -18,7 +18,7 @@ import pyarrow as pa
 from watchkeeper.errors import CorruptProfile, ProfileVersion
 
 MAGIC = b"\x89WKP"
-FORMAT = 1
+FORMAT = 2
 _HEADER = len(MAGIC) + 1 + 16 + 8
 _LARGEST = 1 << 30
 _RATIO = 4096
@@ -44,12 +44,12 @@ def decode(data: bytes) -> dict[str, Any]:
     CorruptProfile
         They are no whole profile.
     ProfileVersion
-        They are of a later format.
+        They are of another format.
     """
     if len(data) < _HEADER or data[: len(MAGIC)] != MAGIC:
         raise CorruptProfile("it does not begin as a profile does" if data else "it is empty")
     version, digest, sized = data[4], data[5:21], data[21:]
-    if version > FORMAT:
+    if version not in {0, FORMAT}:
         raise ProfileVersion(version, FORMAT)
     if version == 0 or hashlib.blake2b(sized, digest_size=16).digest() != digest:
         raise CorruptProfile("its checksum is wrong, so it was cut off or changed")

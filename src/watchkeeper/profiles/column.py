@@ -45,6 +45,18 @@ class _Column:
             setattr(merged, name, getattr(self, name).merge(getattr(other, name)))
         return merged
 
+    def fill(self, batch: Batch, name: str) -> Self:
+        """Return the column after rows that were counted as null got the values that they have in ``batch``."""
+        late = self._empty()
+        late.update(batch, name)
+        late.nulls -= late.rows
+        late.rows = 0
+        return self.merge(late)
+
+    def update(self, batch: Batch, name: str) -> None:
+        """Add a column of a batch."""
+        raise TypeError(f"{type(self).__name__} cannot be updated with {name!r}")
+
     def state(self) -> State:
         """Return the content as plain values and arrays."""
         counts = {name: getattr(self, name) for name in self._COUNTS}

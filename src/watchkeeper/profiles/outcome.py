@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from watchkeeper.errors import CorruptProfile
 from watchkeeper.profiles.rows import CALIBRATION_BINS, MISSING, STRANGE, ClassRows, NumberRows, OutcomeRows
@@ -17,6 +18,7 @@ from watchkeeper.sketches.products import Products
 from watchkeeper.sketches.protocol import State, array_of, count_of, counts_of, part_of
 
 ERROR_TERMS = ("target", "error", "absolute", "squared", "percentage", "symmetric", "target_squared")
+EVERY_LABEL = 2
 _LARGEST = 1e70  # fourth powers, summed 2^62 times, stay finite
 
 
@@ -71,7 +73,8 @@ class BinaryOutcome(_Outcome):
     confusion
         Shape (3, 3): label (negative, positive, missing) by prediction (the same).
     scores
-        Nine histograms of the score, in the same order; NaN and infinite scores are in none (``scoreless``).
+        Nine histograms of the score: of negatives, of positives, and of *all* rows whatever their label, each by
+        prediction. So a label that comes late only adds. NaN and infinite scores are in none (``scoreless``).
     strange
         Rows whose label or prediction is of no known class; counted as missing elsewhere.
     improbable
@@ -108,12 +111,33 @@ class BinaryOutcome(_Outcome):
         scored = ~np.isnan(score)
         self.scoreless += len(rows) - int(scored.sum())
         self.improbable += int((scored & ~rows.probable).sum())
-        for place in np.flatnonzero(counts).tolist():
-            self.scores[place].update_floats(score[(cell == place) & scored])
+        self._add_scores(cell, score, scored, 2 * 3)
+        for prediction in range(3):
+            self.scores[2 * 3 + prediction].update_floats(score[(cell % 3 == prediction) & scored])
         _add_calibration(self, rows)
 
+    def _add_scores(self, cell: Int64s, score: Floats, scored: NDArray[np.bool_], end: int) -> None:
+        for place in np.unique(cell[cell < end]).tolist():
+            self.scores[place].update_floats(score[(cell == place) & scored])
+
+    def label(self, rows: OutcomeRows) -> None:
+        """Give rows that were counted without a label the one that they have now."""
+        assert isinstance(rows, ClassRows)
+        self.strange += int(((rows.label == STRANGE) & (rows.prediction != STRANGE)).sum())
+        known = rows.take(np.flatnonzero(rows.label >= 0))
+        prediction = np.where(known.prediction < 0, 2, known.prediction)
+        cell = known.label.astype(np.int64) * 3 + prediction
+        moved = np.bincount(cell, minlength=9).reshape(3, 3)
+        moved[2] -= np.bincount(prediction, minlength=3)
+        self.confusion = self.confusion + moved
+        self._add_scores(cell, known.scores[0], ~np.isnan(known.scores[0]), 2 * 3)
+        _add_calibration(self, known)
+
     def score_histogram(self, labels: tuple[int, ...], predictions: tuple[int, ...] = (0, 1, 2)) -> Histogram:
-        """Return the histogram of scores over rows with these labels and predictions (0, 1, or 2 for missing)."""
+        """Return the histogram of scores over rows with these labels and predictions.
+
+        Labels are 0, 1, or ``EVERY_LABEL`` for all rows, labelled or not; predictions 0, 1, or 2 for missing.
+        """
         merged = Histogram()
         for label in labels:
             for prediction in predictions:
@@ -149,7 +173,7 @@ class MulticlassOutcome(_Outcome):
     confusion
         Shape (C + 2, C + 2): label by prediction; the last two places are other classes and missing.
     scores
-        3 C histograms of each class's score: over rows of the class, of another known class, without label.
+        3 C histograms of each class's score: over rows of the class, of another known class, and over all rows.
     losses, bins, bin_scores
         As in :class:`BinaryOutcome`; the reliability diagram is that of the highest score ("confidence").
     """
@@ -184,10 +208,29 @@ class MulticlassOutcome(_Outcome):
         self.scoreless += int((~scored.all(axis=0)).sum())
         self.improbable += int((scored.all(axis=0) & ~rows.probable).sum())
         for place in range(self.classes):
-            groups = rows.label == place, (rows.label != place) & (rows.label >= 0), rows.label < 0
+            self.scores[3 * place + 2].update_floats(rows.scores[place][scored[place]])
+        self._add_scores(rows, scored)
+        _add_calibration(self, rows)
+
+    def _add_scores(self, rows: ClassRows, scored: NDArray[np.bool_]) -> None:
+        for place in range(self.classes):
+            groups = rows.label == place, (rows.label != place) & (rows.label >= 0)
             for offset, group in enumerate(groups):
                 self.scores[3 * place + offset].update_floats(rows.scores[place][group & scored[place]])
-        _add_calibration(self, rows)
+
+    def label(self, rows: OutcomeRows) -> None:
+        """Give rows that were counted without a label the one that they have now."""
+        assert isinstance(rows, ClassRows)
+        size = self.classes + 2
+        self.strange += int(((rows.label == STRANGE) & (rows.prediction != STRANGE)).sum())
+        prediction = _place(rows.prediction, self.classes)
+        cell = _place(rows.label, self.classes) * size + prediction
+        moved = np.bincount(cell, minlength=size * size).reshape(size, size)
+        moved[-1] -= np.bincount(prediction, minlength=size)
+        self.confusion = self.confusion + moved
+        if len(rows.scores):
+            self._add_scores(rows, ~np.isnan(rows.scores))
+            _add_calibration(self, rows)
 
     @property
     def labelled(self) -> int:
@@ -245,8 +288,18 @@ class RegressionOutcome(_Outcome):
         labelled, predicted = np.isfinite(target), np.isfinite(prediction)
         self.rows += len(rows)
         self.unlabelled += int((~labelled).sum())
-        self.unpredicted += int((labelled & ~predicted).sum())
         self.predictions.update_floats(prediction[predicted])
+        self._add_errors(target, prediction)
+
+    def label(self, rows: OutcomeRows) -> None:
+        """Give rows that were counted without a target the one that they have now."""
+        assert isinstance(rows, NumberRows)
+        self.unlabelled -= int(np.isfinite(rows.target).sum())
+        self._add_errors(rows.target, rows.prediction)
+
+    def _add_errors(self, target: Floats, prediction: Floats) -> None:
+        labelled, predicted = np.isfinite(target), np.isfinite(prediction)
+        self.unpredicted += int((labelled & ~predicted).sum())
         both = labelled & predicted
         usable = both & (np.abs(target) < _LARGEST) & (np.abs(prediction) < _LARGEST)
         usable &= np.abs(np.where(usable, target, 0.0) - self.origin) < _LARGEST

@@ -14,6 +14,7 @@ from watchkeeper.capture.batch import Batch
 from watchkeeper.errors import (
     CorruptProfile,
     EmptySource,
+    InvalidSchema,
     SourceNotFound,
     UnreadableSource,
     Unwritable,
@@ -26,6 +27,7 @@ from watchkeeper.profiles.rows import outcome_rows
 from watchkeeper.profiles.sample import RowSample
 from watchkeeper.profiles.segments import Segments, Timeline
 from watchkeeper.schema import Schema
+from watchkeeper.sketches.kernel import Int64s
 from watchkeeper.sketches.protocol import State, count_of, part_of
 from watchkeeper.window import Window, local_days, moment, zone_info
 
@@ -107,21 +109,57 @@ class Profile:
     def _update_outcomes(self, batch: Batch) -> None:
         schema, days = self.schema, None
         if schema.timestamp is not None:
-            moments = batch.moments(schema.timestamp)
-            there = np.arange(batch.rows) if moments.null is None else np.flatnonzero(~moments.null)
+            there, days = _days(batch)
             if len(there):
-                values = moments.values[there]
+                values = batch.moments(schema.timestamp).values[there]
                 self.start = _least(self.start, int(values.min()))
                 self.end = _greatest(self.end, int(values.max()))
-                days = local_days(values, schema.zone)
         rows = outcome_rows(batch)
         if rows is None or self.outcome is None:
             return
         self.outcome.update(rows)
         for column, segments in self.segments.items():
             segments.update(batch.texts(column), rows)
-        if days is not None and self.timeline is not None:
+        if days is not None and len(days) and self.timeline is not None:
             self.timeline.update(days, rows if len(there) == batch.rows else rows.take(there))
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether :meth:`label` can be used: rows have an id, and no segment is cut by the label itself."""
+        return self.schema.id is not None and self.schema.target not in self.segments
+
+    def label(self, batch: Batch) -> None:
+        """Give rows that were counted without a label the one that they have now: what a late label adds.
+
+        The profile is then, to the bit where it counts, that of the same rows with their labels. Only what the labels
+        add is computed, so the cost is that of the rows in ``batch``, however many the profile has.
+
+        Parameters
+        ----------
+        batch
+            The whole rows, label included, of some that this profile counted with a null label; each once.
+
+        Raises
+        ------
+        InvalidSchema
+            The rows have no id, or the label cuts segments (see ``takes_labels``): profile the rows anew.
+        """
+        if not self.takes_labels:
+            raise InvalidSchema(f"Late labels need rows with an id, and no segments by {self.schema.target!r} itself.")
+        target, rows = self.schema.target, outcome_rows(batch)
+        if batch.rows == 0 or target is None:
+            return
+        if target in self.columns:
+            self.columns[target] = self.columns[target].fill(batch, target)
+        self.sample.label(batch)
+        if rows is None or self.outcome is None:
+            return
+        self.outcome.label(rows)
+        for column, segments in self.segments.items():
+            segments.label(batch.texts(column), rows)
+        if self.timeline is not None and self.schema.timestamp is not None:
+            there, days = _days(batch)
+            self.timeline.label(days, rows.take(there))
 
     def merge(self, other: Profile) -> Profile:
         """Return the profile of both together.
@@ -264,6 +302,14 @@ def merge(profiles: Iterable[Profile]) -> Profile:
     if whole is None:
         raise EmptySource("The list to merge", "profiles")
     return whole
+
+
+def _days(batch: Batch) -> tuple[Int64s, Int64s]:
+    """Return the places of the rows that have an event time, and the local day of each of those."""
+    assert batch.schema.timestamp is not None
+    moments = batch.moments(batch.schema.timestamp)
+    there = np.arange(batch.rows) if moments.null is None else np.flatnonzero(~moments.null)
+    return there, local_days(moments.values[there], batch.schema.zone)
 
 
 def _least(first: int | None, second: int | None) -> int | None:

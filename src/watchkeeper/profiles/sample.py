@@ -52,12 +52,7 @@ class RowSample:
         """Offer the rows of a batch."""
         if not self._columns or batch.rows == 0:
             return
-        content = batch.row_hashes(sorted(self._columns))
-        schema = self._schema
-        priority = content
-        if schema.id:  # rows without an id are told apart by their content
-            missing = batch.column(schema.id).is_null().to_numpy(zero_copy_only=False)
-            priority = np.where(missing, content, batch.row_hashes([schema.id]))
+        priority, content = self._hashes(batch)
         near = np.flatnonzero(priority <= np.uint64(self.index.threshold))
         if len(near) > self.index.size:  # of one batch, no more than the sample's size can stay
             near = near[priority[near] <= _limit(priority[near], self.index.size)]
@@ -65,6 +60,32 @@ class RowSample:
             chosen = self.index.update(priority[near], content[near])
             offered = pa.table([_take(batch, name, near) for name in self._columns], names=list(self._columns))
             self.rows = _gather(self.rows, offered, chosen)
+
+    def _hashes(self, batch: Batch) -> tuple[UInt64s, UInt64s]:
+        """Return priority and content hash of each row; rows without an id are told apart by their content."""
+        content = batch.row_hashes(sorted(self._columns))
+        if not self._schema.id:
+            return content, content
+        missing = batch.column(self._schema.id).is_null().to_numpy(zero_copy_only=False)
+        return np.where(missing, content, batch.row_hashes([self._schema.id])), content
+
+    def label(self, batch: Batch) -> None:
+        """Give those of its rows that are in the batch, told by their id, the target that they have there."""
+        target = self._schema.target
+        if target not in self._columns or batch.rows == 0 or len(self.index.priority) == 0:
+            return
+        priority, content = self._hashes(batch)
+        place = np.minimum(np.searchsorted(self.index.priority, priority), len(self.index.priority) - 1)
+        here = np.flatnonzero(self.index.priority[place] == priority)
+        hashes = self.index.content.copy()
+        hashes[place[here]] = content[here]
+        self.index.content = hashes
+        source = np.arange(len(self.rows), dtype=np.int64)
+        source[place[here]] = len(self.rows) + np.arange(len(here))
+        late = _take(batch, target, here).cast(self._columns[target])
+        both = pa.chunked_array([*self.rows[target].chunks, late])
+        column = both.take(pa.array(source)).combine_chunks()
+        self.rows = self.rows.set_column(self.rows.column_names.index(target), target, column)
 
     def column(self, name: str) -> pa.ChunkedArray | None:
         """Return the values of a column; None for one that the sample does not keep."""

@@ -51,6 +51,12 @@ class Segments:
                 self._add(MISSING_VALUE if code < 0 else texts.names[code].as_py(), rows.take(places))
         self._settle()
 
+    def label(self, texts: Texts, rows: OutcomeRows) -> None:
+        """Give rows that were counted without a label, with the segment of each, the one that they have now."""
+        for code, places in _groups(_fold(texts)):
+            value = OTHER if code == _FOLDED else MISSING_VALUE if code < 0 else texts.names[code].as_py()
+            self.outcomes.get(value, self.other).label(rows.take(places))
+
     def _add(self, value: str, rows: OutcomeRows) -> None:
         self.outcomes.setdefault(value, self._empty()).update(rows)
 
@@ -117,6 +123,11 @@ class Timeline:
         self._settle(days >> self.shift)
         for cell, places in _groups(days >> self.shift):
             self.outcomes.setdefault(cell, self._empty()).update(rows.take(places))
+
+    def label(self, days: Int64s, rows: OutcomeRows) -> None:
+        """Give rows that were counted without a label, with the day of each, the one that they have now."""
+        for cell, places in _groups(days >> self.shift):
+            self.outcomes[cell].label(rows.take(places))
 
     def _settle(self, coming: Int64s) -> None:
         """Coarsen until all cells fit, those that are coming too, so that no outcome is made only to be folded."""

@@ -1,0 +1,1 @@
+"""From batches that were acknowledged to measurements of windows: the main path of a server."""

@@ -1,0 +1,1 @@
+"""The HTTP interface: authentication, routes, problems, and the process that serves them."""
