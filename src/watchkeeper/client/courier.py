@@ -58,7 +58,9 @@ class Courier:
         self._packer = Packer(self.intake, plan, self._tally)
         self._spool = Spool(plan.spool, plan.settings.spool_bytes, self._tally)
         self.journal = Journal(self._spool, self._packer.batch_id, plan.settings.batch_rows)
-        self._line = Line(plan.address, plan.key) if plan.address else None
+        self._line = (
+            Line(plan.address, plan.key, self._meanwhile, plan.settings.flush_interval) if plan.address else None
+        )
         self._patience = Patience()
         self._waiting: deque[Batch] = deque()
         self._tickets: deque[Ticket] = deque()
@@ -263,14 +265,13 @@ class Courier:
             batch = None
             with self._disk():
                 batch = self._spool.first()
-            spooled = batch is not None
             batch = batch or next(iter(self._waiting), None)
-            if batch is None or not self._send(self._line, batch, spooled=spooled):
+            if batch is None or not self._send(self._line, batch):
                 return
             if time.monotonic() >= self._next_cut or len(self.intake.queue) >= self.intake.wake_at:
                 return
 
-    def _send(self, connection: Line, batch: Batch, *, spooled: bool) -> bool:
+    def _send(self, connection: Line, batch: Batch) -> bool:
         """Send a batch; whether it is dealt with."""
         headers = {"Content-Type": batch.content_type, "Idempotency-Key": batch.id, "Accept": "application/json"}
         seconds = self._plan.settings.deadline
@@ -283,16 +284,16 @@ class Courier:
             self._work.acquire()
         self._check()
         if 200 <= reply.status < 300 and _receipt(reply):
-            return self._delivered(reply, batch, spooled=spooled)
+            return self._delivered(reply, batch)
         if reply.status in FOREVER:
-            return self._refused(reply, spooled=spooled)
+            return self._refused(reply, batch)
         self._tally.retries += 1
         self._patience.failed(reply)
         what = " Rows are kept, and tried again about once a minute." if reply.status in BARRED else " Rows are kept."
         self._trouble(f"server {reply.status}", trouble(reply) + what)
         return False
 
-    def _delivered(self, reply: Reply, batch: Batch, *, spooled: bool) -> bool:
+    def _delivered(self, reply: Reply, batch: Batch) -> bool:
         self._patience.succeeded()
         rejected = reply.said.get("rejected")
         bad = min(rejected, batch.rows) if isinstance(rejected, int) else 0
@@ -302,21 +303,31 @@ class Courier:
             listed = reply.said.get("quarantined")
             first = listed[0] if isinstance(listed, list) and listed else ""
             self._complaints.say("quarantine", f"The server has refused {bad} of {batch.rows} rows, the first: {first}")
-        if not spooled:
-            self._waiting.popleft()
-            return True
-        with self._disk():
-            self._spool.remove()
+        self._discard(batch)
         return True
 
-    def _refused(self, reply: Reply, *, spooled: bool) -> bool:
-        self._patience.succeeded()
-        with self._disk():
-            self._tally.refused += self._spool.refuse() if spooled else self._waiting[0].rows
-        if not spooled:
-            batch = self._waiting.popleft()
+    def _discard(self, batch: Batch) -> None:
+        """Forget a batch, wherever it is by now."""
+        if self._waiting and self._waiting[0] is batch:
+            self._waiting.popleft()
+        else:
             with self._disk():
-                self._spool.set_aside(batch, "refused")
+                self._spool.remove(batch.id)
+
+    def _meanwhile(self) -> None:
+        """Put rows on disk while the server keeps us waiting, for what is in memory dies with the process."""
+        with self._work:
+            self._check()
+            self._next_cut = time.monotonic() + self._plan.settings.flush_interval
+            self._cut()
+            self._store()
+
+    def _refused(self, reply: Reply, batch: Batch) -> bool:
+        self._patience.succeeded()
+        self._tally.refused += batch.rows
+        self._discard(batch)
+        with self._disk():
+            self._spool.set_aside(batch, "refused")
         self._trouble("refused", trouble(reply) + " These rows are set aside and not sent again.")
         return True
 

@@ -13,7 +13,8 @@ class Settings:
     Attributes
     ----------
     durability
-        ``"memory"``: a row is safe once its batch is delivered or in the spool, after ``flush_interval`` at most.
+        ``"memory"``: a row is safe once its batch is delivered or in the spool, after twice ``flush_interval`` at most;
+        a process that is killed loses what is younger.
         ``"disk"``: it is in a file before the call returns, and survives ``kill -9`` of the process (not a loss of
         power); a call then costs about 20 microseconds.
     flush_interval
@@ -33,7 +34,7 @@ class Settings:
     """
 
     durability: Literal["memory", "disk"] = "memory"
-    flush_interval: float = 1.0
+    flush_interval: float = 0.5
     batch_rows: int = 1000
     queue_rows: int = 100_000
     queue_bytes: int = 128 * 2**20

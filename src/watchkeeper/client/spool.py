@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from watchkeeper.client.batch import Batch
-from watchkeeper.client.spoolfile import pack, unpack, unpack_lines
+from watchkeeper.client.spoolfile import DamagedError, pack, unpack, unpack_lines
 from watchkeeper.client.stats import Tally
 
 if sys.platform == "win32":
@@ -102,6 +102,8 @@ class Spool:
             try:
                 data = path.read_bytes()
                 batch, damaged = unpack_lines(data) if name.endswith(ROWS) else (unpack(data), 0)
+                if batch.id != path.stem:
+                    raise DamagedError("another batch lies under this name")
             except FileNotFoundError:
                 self._lose(name, "spool vanished")
             except (ValueError, KeyError, TypeError):
@@ -111,17 +113,15 @@ class Spool:
                 self._correct(name, batch, damaged)
                 if batch.rows:
                     return batch
-                self.remove()
+                self.remove(batch.id)
         return None
 
-    def remove(self) -> int:
-        """Forget the oldest batch, and return its rows."""
-        return self._strike(self._names[0])
-
-    def refuse(self) -> int:
-        """Move the oldest batch aside because the server will never take it, and return its rows."""
-        self._aside(self.folder() / self._names[0], "refused")
-        return self._strike(self._names[0])
+    def remove(self, batch_id: str) -> None:
+        """Forget a batch."""
+        for name in (batch_id + BATCH, batch_id + ROWS):
+            if name in self._held:
+                self._out(name)
+                (self.folder() / name).unlink(missing_ok=True)
 
     def folder(self) -> Path:
         """Return the folder of this process, which is made and locked when it is first needed or has vanished."""
@@ -178,11 +178,6 @@ class Spool:
         self._held[name] = (size, batch.rows)
         self.rows += batch.rows - rows
         self._tally.dropped["corrupt"] += max(0, rows - batch.rows)
-
-    def _strike(self, name: str) -> int:
-        with contextlib.suppress(FileNotFoundError):
-            (self.folder() / name).unlink()
-        return self._out(name)
 
     def _out(self, name: str) -> int:
         self._names.remove(name)
