@@ -30,4 +30,6 @@ class Environment:
 def environment() -> Environment:
     """Read the environment as it is now."""
     get = os.environ.get
-    return Environment(get("WATCHKEEPER_URL") or DEFAULT_URL, get("WATCHKEEPER_KEY") or None, get("WATCHKEEPER_SPOOL") or None)
+    return Environment(
+        get("WATCHKEEPER_URL") or DEFAULT_URL, get("WATCHKEEPER_KEY") or None, get("WATCHKEEPER_SPOOL") or None
+    )

@@ -17,13 +17,13 @@ Kind = Literal["numeric", "categorical", "boolean", "datetime", "text", "vector"
 Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking", "forecasting", "generation"]
 Role = Literal[
     "id", "timestamp", "target", "prediction", "score", "feature", "segment",
-    "sensitive", "embedding", "text", "image", "query", "weight",
+    "sensitive", "embedding", "text", "image", "query", "weight", "latency", "error",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TASKS: tuple[Task, ...] = get_args(Task)
 MOST_CLASSES = 256
 """So many classes are kept apart at most."""
-_SINGLE: tuple[Role, ...] = ("id", "timestamp", "target", "prediction", "query", "weight")
+_SINGLE: tuple[Role, ...] = ("id", "timestamp", "target", "prediction", "query", "weight", "latency", "error")
 _MANY: dict[str, Role] = {"segments": "segment", "sensitive": "sensitive"}
 _ALIASES = {"datetime": "timestamp", "label": "target", "prediction_probas": "score", "categorical_features": None}
 
@@ -38,6 +38,8 @@ class Schema:
     ----------
     timestamp, target, prediction, id, query, weight
         Name of the column that plays the role.
+    latency, error
+        Columns with the seconds that the call of the model took, and with the name of the error where it failed.
     score
         Name of the column with the probability of the positive class (binary), or a mapping of class to column
         (multiclass).
@@ -79,6 +81,8 @@ class Schema:
     id: str | None = None
     query: str | None = None
     weight: str | None = None
+    latency: str | None = None
+    error: str | None = None
     features: list[str] | None = None
     segments: list[str] = field(default_factory=list)
     sensitive: list[str] = field(default_factory=list)
@@ -152,6 +156,11 @@ class Schema:
     def role(self, column: str) -> Role:
         """Return the column's leading role; ``feature`` for one that no role names."""
         return next((role for name, role in self.roles() if name == column), "feature")
+
+    @property
+    def operational(self) -> set[str]:
+        """The columns that tell of the service, not of the data: latency and error."""
+        return {column for column in (self.latency, self.error) if column is not None}
 
     def profiled(self) -> dict[str, Kind]:
         """Return the columns that get a profile of their own: not ids and queries, nor what ``features`` leaves out."""

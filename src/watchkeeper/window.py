@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from watchkeeper.errors import InvalidSchema
+from watchkeeper.errors import InvalidSchema, UnknownKey
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-DAY = 86_400_000_000
+HOUR = 3_600_000_000
+DAY = 24 * HOUR
 """Microseconds in 24 hours."""
 _WEEK = 7 * DAY
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,6 +53,11 @@ def moment(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))
 
 
+def microseconds(moment: datetime) -> int:
+    """Return the microseconds since 1970 of a moment with a time zone."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
 def local_days(microseconds: NDArray[np.int64], zone: str | None) -> NDArray[np.int64]:
     """Return for each UTC moment the local calendar day, counted from 1970-01-01.
 
@@ -64,18 +70,36 @@ def local_days(microseconds: NDArray[np.int64], zone: str | None) -> NDArray[np.
     zone
         IANA name; None is UTC.
     """
-    import numpy as np
-
     if len(microseconds) == 0:
         return microseconds
+    days: NDArray[np.int64] = (microseconds + _offsets(microseconds, zone)) // DAY
+    return days
+
+
+def local_hours(microseconds: NDArray[np.int64], zone: str | None) -> NDArray[np.int64]:
+    """Return for each UTC moment the start of its hour by the zone's clock, as microseconds in UTC.
+
+    Where the zone differs from UTC by whole hours these are the hours of UTC; elsewhere (India, Nepal) they begin on the
+    local hour, so that local days are made of whole hours everywhere.
+    """
+    if len(microseconds) == 0:
+        return microseconds
+    phase = _offsets(microseconds, zone) % HOUR
+    starts: NDArray[np.int64] = (microseconds + phase) // HOUR * HOUR - phase
+    return starts
+
+
+def _offsets(microseconds: NDArray[np.int64], zone: str | None) -> NDArray[np.int64]:
+    """Return by how much the zone's clock is ahead of UTC at each moment, in microseconds."""
+    import numpy as np
+
     info = zone_info(zone)
     if info.key == "UTC":
-        return microseconds // DAY
+        return np.zeros(len(microseconds), dtype=np.int64)
     changes = [change for week in np.unique(microseconds // _WEEK).tolist() for change in _week(week, info)]
     starts, offsets = np.array(changes, dtype=np.int64).T
-    index = np.searchsorted(starts, microseconds, side="right") - 1
-    days: NDArray[np.int64] = (microseconds + offsets[index]) // DAY
-    return days
+    found: NDArray[np.int64] = offsets[np.searchsorted(starts, microseconds, side="right") - 1]
+    return found
 
 
 def day_window(day: int, days: int, zone: str | None) -> Window:
@@ -87,6 +111,31 @@ def day_window(day: int, days: int, zone: str | None) -> Window:
         return plain.replace(tzinfo=info)
 
     return Window(midnight(day), midnight(day + days))
+
+
+def calendar_window(at: int, every: str, zone: str | None) -> Window:
+    """Return the hour (UTC), or the local day, week (from Monday) or month, in which a moment lies.
+
+    Raises
+    ------
+    UnknownKey
+        ``every`` is none of these.
+    """
+    if every == "hour":
+        start = moment(at).replace(minute=0, second=0, microsecond=0)
+        return Window(start, start + timedelta(hours=1))
+    local = moment(at).astimezone(zone_info(zone)).date()
+    day = (local - _EPOCH.date()).days
+    if every == "day":
+        return day_window(day, 1, zone)
+    if every == "week":
+        return day_window(day - local.weekday(), 7, zone)
+    if every == "month":
+        first = local.replace(day=1)
+        return day_window(
+            (first - _EPOCH.date()).days, ((first + timedelta(days=31)).replace(day=1) - first).days, zone
+        )
+    raise UnknownKey(every, ("hour", "day", "week", "month"), "every")
 
 
 def _offset(microseconds: int, info: ZoneInfo) -> int:

@@ -160,7 +160,7 @@ def test_hostile_bytes_are_refused(name: str) -> None:
 
 def test_a_body_that_is_not_compressed() -> None:
     sized = (5).to_bytes(8, "little") + b"hello"
-    data = codec.MAGIC + b"\x01" + hashlib.blake2b(sized, digest_size=16).digest() + sized
+    data = codec.MAGIC + bytes([codec.FORMAT]) + hashlib.blake2b(sized, digest_size=16).digest() + sized
     with pytest.raises(CorruptProfile, match="cannot be read"):
         codec.decode(data)
 

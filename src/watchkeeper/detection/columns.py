@@ -84,10 +84,12 @@ class _Side:
 
 
 def column_changes(reference: Profile, current: Profile) -> list[ColumnChange]:
-    """Return how each column changed, in the order of the schema."""
+    """Return how each column changed, in the order of the schema; what tells of the service itself is left out."""
     codes = dependence.day_codes(reference), dependence.day_codes(current)
     changes = []
     for name in reference.columns:
+        if name in reference.schema.operational:
+            continue
         sides = _Side(reference, codes[0], name), _Side(current, codes[1], name)
         changes.append(_column_change(*sides, judged=name != reference.schema.timestamp))
     return changes

@@ -56,7 +56,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class MeasurementQuery:
-    """Which measurements are asked for; None and empty mean all.
+    """Which measurements are asked for; None means all. An empty ``segment`` or ``column`` means those of no segment or column.
 
     ``revisions``: ``latest`` (what is known now), ``sealed`` (what was known when the window was sealed), ``all``.
     """

@@ -25,7 +25,7 @@ from watchkeeper.profiles.column import Column, NumericColumn, empty_column, pro
 from watchkeeper.profiles.outcome import empty_outcome, read_outcome
 from watchkeeper.profiles.rows import outcome_rows
 from watchkeeper.profiles.sample import RowSample
-from watchkeeper.profiles.segments import Segments, Timeline
+from watchkeeper.profiles.segments import MISSING_VALUE, Segments, Timeline
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.kernel import Int64s
 from watchkeeper.sketches.protocol import State, count_of, part_of
@@ -182,6 +182,32 @@ class Profile:
         merged.start, merged.end = _least(self.start, other.start), _greatest(self.end, other.end)
         return merged
 
+    def widen(self, schema: Schema) -> Profile:
+        """Return this profile under a schema that names more: columns that its rows lack count as null in all of them.
+
+        Raises
+        ------
+        SchemaMismatch
+            The schema does more than add columns, and roles for columns that are new.
+        """
+        _check_wider(self.schema, schema)
+        made = Profile(schema, self.name)
+        made.rows, made.start, made.end = self.rows, self.start, self.end
+        for name, column in made.columns.items():
+            column.rows = column.nulls = self.rows
+            made.columns[name] = self.columns.get(name, column)
+        made.sample = self.sample.widen(schema)
+        if self.outcome is None or made.outcome is None:
+            return made
+        made.outcome = self.outcome
+        for name in made.segments:
+            if name in self.segments:
+                made.segments[name] = self.segments[name]
+            elif self.rows:
+                made.segments[name].outcomes[MISSING_VALUE] = self.outcome.copy()
+        made.timeline = self.timeline if self.timeline is not None else made.timeline
+        return made
+
     def state(self) -> State:
         """Return the content as plain values and arrays."""
         return {
@@ -302,6 +328,18 @@ def merge(profiles: Iterable[Profile]) -> Profile:
     if whole is None:
         raise EmptySource("The list to merge", "profiles")
     return whole
+
+
+def _check_wider(old: Schema, new: Schema) -> None:
+    """Raise :class:`SchemaMismatch` where ``new`` does more than name columns that ``old`` does not know."""
+    before, after = old.to_dict(), new.to_dict()
+    known = set(old.kinds) | {column for column, _ in old.roles()}
+    for key in ("id", "timestamp", "target", "latency", "error"):
+        if before[key] is None and after[key] not in known:
+            before[key] = after[key]
+    before["segments"] += [s for s in after["segments"] if s not in before["segments"] and s not in known]
+    before["kinds"] |= {name: kind for name, kind in after["kinds"].items() if name not in known}
+    old.replace(**before).check_same(new)
 
 
 def _days(batch: Batch) -> tuple[Int64s, Int64s]:

@@ -87,6 +87,29 @@ class RowSample:
         column = both.take(pa.array(source)).combine_chunks()
         self.rows = self.rows.set_column(self.rows.column_names.index(target), target, column)
 
+    def widen(self, schema: Schema) -> RowSample:
+        """Return the sample under a schema with further columns, which are null in its rows."""
+        made = RowSample(schema)
+        size = made.index.size
+        made.index.priority, made.index.copies = self.index.priority[:size], self.index.copies[:size]
+        count = len(made.index.priority)
+        columns = {
+            name: self.rows[name].slice(0, count) if name in self._columns else pa.nulls(count, kind)
+            for name, kind in made._columns.items()
+        }
+        made.rows = pa.table(columns) if columns else made.rows
+        made.index.content = made._contents()
+        return made
+
+    def _contents(self) -> UInt64s:
+        """Return the content hash of each row that it holds."""
+        moments = [name for name in self._columns if self._schema.kinds[name] == "datetime"]
+        rows = self.rows.combine_chunks()
+        for name in moments:
+            rows = rows.set_column(rows.column_names.index(name), name, rows[name].cast(pa.timestamp("us", "UTC")))
+        batches = rows.to_batches()
+        return Batch(batches[0], self._schema).row_hashes(sorted(self._columns)) if batches else self.index.content
+
     def column(self, name: str) -> pa.ChunkedArray | None:
         """Return the values of a column; None for one that the sample does not keep."""
         return self.rows[name] if name in self._columns else None

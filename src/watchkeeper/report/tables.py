@@ -78,11 +78,12 @@ def measurements(comparison: Comparison) -> pa.Table:
         "revision": 0,
         "known_at": datetime.now(UTC),
     }
-    rows = [dict.fromkeys(MEASUREMENTS.names) | common | row for row in _rows(comparison)]
+    rows = [dict.fromkeys(MEASUREMENTS.names) | common | row for row in comparison_rows(comparison)]
     return pa.Table.from_pylist(rows, schema=MEASUREMENTS)
 
 
-def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """Yield every measurement as a mapping; what is the same in all of them (model, window, time) is left out."""
     coverage = comparison.current.coverage
     for change, verdict in (*comparison.performance, *comparison.segments):
         yield from _outcome_rows(change, verdict, coverage)
@@ -91,13 +92,13 @@ def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
             judged = verdict if name == column.metric.name else None
             unit = DRIFT[name].unit if name in DRIFT else None
             metric, params = _PARAMS.get(name, (name, {}))
-            yield _row(metric, Estimate(value, math.nan, math.nan, 0), UNKNOWN, judged, unit) | {
+            yield measurement_row(metric, Estimate(value, math.nan, math.nan, 0), UNKNOWN, judged, unit) | {
                 "column": column.name,
                 "n": comparison.current.columns[column.name].rows,
                 "params": json.dumps(params),
             }
     for column, quality, verdict in comparison.quality:
-        yield _row(quality.metric.name, quality.current, quality.reference, verdict, quality.metric.unit) | {
+        yield measurement_row(quality.metric.name, quality.current, quality.reference, verdict, quality.metric.unit) | {
             "column": column.name
         }
 
@@ -107,14 +108,21 @@ def _outcome_rows(change: MetricChange, verdict: Verdict | None, coverage: float
     metric, reference = change.metric, change.reference
     if change.current.known:
         judged = None if change.from_estimate else verdict
-        yield _row(metric.name, change.current, reference, judged, metric.unit) | segment | {"coverage": coverage}
+        yield (
+            measurement_row(metric.name, change.current, reference, judged, metric.unit)
+            | segment
+            | {"coverage": coverage}
+        )
     if change.estimated.known:
         judged = verdict if change.from_estimate else None
         estimated = {"source": "estimated", "params": json.dumps({"method": "cbpe"})}
-        yield _row(metric.name, change.estimated, reference, judged, metric.unit) | segment | estimated
+        yield measurement_row(metric.name, change.estimated, reference, judged, metric.unit) | segment | estimated
 
 
-def _row(metric: str, now: Estimate, then: Estimate, verdict: Verdict | None, unit: str | None) -> dict[str, Any]:
+def measurement_row(
+    metric: str, now: Estimate, then: Estimate, verdict: Verdict | None, unit: str | None
+) -> dict[str, Any]:
+    """Return one realised measurement beside the reference's value, with the numbers of its verdict where there is one."""
     return {
         "metric": metric,
         "params": "{}",

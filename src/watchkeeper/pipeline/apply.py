@@ -1,0 +1,319 @@
+"""What a group changes, carried out: profiles take new rows and late labels, and one transaction keeps it all."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchkeeper.capture.batch import Batch
+from watchkeeper.errors import CorruptProfile
+from watchkeeper.pipeline.body import to_body
+from watchkeeper.pipeline.catalog import Catalog, Version
+from watchkeeper.pipeline.group import Change, Entry, Group
+from watchkeeper.pipeline.incoming import values_array
+from watchkeeper.pipeline.partition import LABELS, Partition, RawRows, profile_of, with_labels
+from watchkeeper.pipeline.stored import ProfileStore, StoredWindow, empty_window, window_row
+from watchkeeper.profiles.codec import decode, encode
+from watchkeeper.profiles.profile import Profile
+from watchkeeper.sketches.histogram import Histogram
+from watchkeeper.store import rows
+from watchkeeper.store.database import Job
+from watchkeeper.window import calendar_window, microseconds
+
+Labels = dict[str, tuple[int, int, Any]]
+
+
+@dataclass(slots=True)
+class Applied:
+    """A group's outcome, ready to be written: base windows by version and stage, and everything around them."""
+
+    group: Group
+    windows: list[tuple[Version, str, StoredWindow]] = field(default_factory=list)
+    labelled: dict[tuple[int, str, int], int] = field(default_factory=dict)
+    delays: dict[int, list[int]] = field(default_factory=dict)
+    rebuilt: int = 0
+
+
+class Applier:
+    """Turns groups into changed profiles.
+
+    New rows are profiled by the hour and merged. The first label of a row that was counted already adds what labels add
+    (:meth:`Profile.label`); one that takes the place of another has its window profiled anew from the raw rows.
+    """
+
+    def __init__(self, catalog: Catalog, raw: RawRows, profiles: ProfileStore) -> None:
+        self._catalog = catalog
+        self._raw = raw
+        self._profiles = profiles
+
+    def apply(self, connection: sqlite3.Connection, group: Group) -> Applied:
+        """Return what is to be written; partitions in memory know of it already."""
+        applied = Applied(group)
+        touched: dict[tuple[int, str, int], StoredWindow] = {}
+        for change in group.changes.values():
+            if not change.rows and not change.labels:
+                continue
+            window = self._window(connection, change, touched)
+            self._change(connection, change, window, applied)
+            touched[change.partition.version.id, change.partition.stage, window.start] = window
+        versions = self._catalog.versions
+        applied.windows = [(versions[number], stage, window) for (number, stage, _), window in touched.items()]
+        return applied
+
+    def _window(
+        self, connection: sqlite3.Connection, change: Change, touched: dict[tuple[int, str, int], StoredWindow]
+    ) -> StoredWindow:
+        partition = change.partition
+        for (number, stage, _), window in touched.items():
+            inside = window.start <= partition.start < window.stop
+            if inside and (number, stage) == (partition.version.id, partition.stage):
+                return window
+        try:
+            found = self._profiles.at(connection, partition.version, partition.stage, partition.start)
+        except CorruptProfile:
+            return self.rebuild_damaged(connection, partition.version, partition.stage, partition.start)
+        return found or empty_window(partition.version, partition.start)
+
+    def _change(self, connection: sqlite3.Connection, change: Change, window: StoredWindow, applied: Applied) -> None:
+        schema, partition = window.profile.schema, change.partition
+        winners = change.winners()
+        new = [with_labels(table, schema, winners) for table in change.rows]
+        for table in new:
+            window.profile = window.profile.merge(profile_of(table, schema))
+        fresh = {name for table in change.rows for name in table[schema.id].cast(pa.string()).to_pylist()}
+        first, again = self._sorted(connection, change, winners, fresh)
+        late = {name: winners[name] for name in first if name not in fresh}
+        if again or (late and not window.profile.takes_labels):
+            window.profile = self._anew(connection, window, change)
+            applied.rebuilt += 1
+        elif late:
+            for table in self._raw_rows(connection, partition, late):
+                window.profile.label(_batch(with_labels(table, schema, late), window.profile))
+        partition.labelled.add(_hashes_of(change, first))
+        applied.labelled[partition.key] = len(first)
+        self._note_delays(connection, change, first, winners, applied)
+
+    def _sorted(
+        self, connection: sqlite3.Connection, change: Change, winners: Labels, fresh: set[str]
+    ) -> tuple[set[str], set[str]]:
+        """Return the ids that get their first label, and those whose label changes for another."""
+        hashes = dict(zip((name for name, *_ in change.labels), change.label_hashes, strict=True))
+        names = list(winners)
+        wanted = np.array([hashes[n] for n in names], dtype=np.uint64)
+        before = {n for n, known in zip(names, change.partition.labelled.has(wanted), strict=True) if known} - fresh
+        if not before:
+            return set(winners), set()
+        current = self._raw.labels_of(connection, change.partition.id)
+        first = {n for n in names if n not in before or n not in current}
+        again = set()
+        for name in before & current.keys():
+            time, received, value = winners[name]
+            old_time, old_received, old = current[name]
+            if (time, received) >= (old_time, old_received) and value != old:
+                again.add(name)
+        return first, again
+
+    def _raw_rows(self, connection: sqlite3.Connection, partition: Partition, wanted: Iterable[str]) -> list[pa.Table]:
+        """Return the raw rows of a partition with these ids, as far as they are kept."""
+        names = pa.array(list(wanted), pa.string())
+        column = (partition.version.schema or Batch).id  # type: ignore[union-attr]
+        found = []
+        for table in self._raw.read(connection, partition.id, "predictions"):
+            some = table.filter(pc.is_in(table[column].cast(pa.string()), names))
+            if some.num_rows:
+                found.append(some)
+        return found
+
+    def _anew(self, connection: sqlite3.Connection, window: StoredWindow, change: Change | None) -> Profile:
+        """Return a base window's profile made from its raw rows and labels, those of ``change`` included."""
+        partition = change.partition if change is not None else None
+        assert partition is not None
+        return self.made_anew(connection, partition.version, partition.stage, (window.start, window.stop), change)
+
+    def made_anew(
+        self, connection: sqlite3.Connection, version: Version, stage: str, span: tuple[int, int],
+        change: Change | None = None,
+    ) -> Profile:  # fmt: skip
+        """Return the profile of all raw rows of a version and stage in ``span``, with the labels that are known."""
+        assert version.schema is not None
+        schema = version.schema
+        whole = Profile(schema)
+        query = "SELECT id FROM partition WHERE version_id = ? AND stage = ? AND start >= ? AND start < ?"
+        numbers = [n for (n,) in connection.execute(query, (version.id, stage, *span))]
+        extra = change.partition.id if change is not None else None
+        if change is not None and extra is None:
+            numbers.append(None)
+        for number in numbers:
+            tables = self._raw.read(connection, number, "predictions")
+            labels = self._raw.labels_of(connection, number)
+            if change is not None and number == extra:
+                tables = [*tables, *change.rows]
+                for name, value, time, received in change.labels:
+                    if name not in labels or (time, received) >= labels[name][:2]:
+                        labels[name] = (time, received, value)
+            for table in tables:
+                whole = whole.merge(profile_of(with_labels(table, schema, labels), schema))
+        return whole
+
+    def rebuild_damaged(self, connection: sqlite3.Connection, version: Version, stage: str, start: int) -> StoredWindow:
+        """Return a base window whose stored profile is damaged, made anew from the raw rows."""
+        query = (
+            "SELECT id, start, stop FROM profile WHERE version_id = ? AND stage = ? AND start <= ? ORDER BY start DESC"
+        )
+        number, first, stop = connection.execute(query, (version.id, stage, start)).fetchone()
+        profile = self.made_anew(connection, version, stage, (first, stop))
+        return StoredWindow(first, stop, profile, number)
+
+    def _note_delays(
+        self, connection: sqlite3.Connection, change: Change, first: set[str], winners: Labels, applied: Applied
+    ) -> None:
+        """Keep how long after its hour began each first label became known: good enough to choose when to seal."""
+        delays = applied.delays.setdefault(change.partition.version.model.id, [])
+        delays += [max(0, winners[name][0] - change.partition.start) for name in first]
+
+
+def write_job(applied: Applied, entries: list[Entry], measured: tuple[str, ...], known: int) -> Job:
+    """Return the one transaction that keeps what a group changed and releases its inbox rows.
+
+    Bodies are encoded here, in the worker, so that the thread that writes does nothing but write.
+    """
+    group = applied.group
+    windows = [window_row(version.id, stage, window) for version, stage, window in applied.windows]
+    parts = {key: _parts(change) for key, change in group.changes.items()}
+    unmet = [
+        (model, hash_, label[3], to_body(_waiting_row(label)))
+        for model, some in group.unmet.items()
+        for hash_, label in some
+    ]
+    dirty = _dirty(applied, measured)
+
+    def job(connection: sqlite3.Connection) -> None:
+        for row, (_, _, window) in zip(windows, applied.windows, strict=True):
+            window.id = rows.insert(connection, "profile", replace=True, **row)
+        for key, change in group.changes.items():
+            _write_partition(connection, change, parts[key], applied.labelled.get(key, 0))
+        for model, hash_, received, body in unmet:
+            rows.insert(connection, "waiting", model_id=model, hash=hash_, received=received, body=body)
+        connection.executemany("DELETE FROM waiting WHERE id = ?", [(number,) for number in group.met])
+        _write_models(connection, applied)
+        for (model, name), by in group.counts.items():
+            add_to_counter(connection, model, name, by)
+        for number, unknown in group.unknown.items():
+            rows.update(connection, "version", {"id": number}, unknown=json.dumps(unknown))
+        mark_dirty(connection, dirty, known)
+        connection.executemany("DELETE FROM inbox WHERE seq = ?", [(entry.seq,) for entry in entries])
+
+    return job
+
+
+def _parts(change: Change) -> list[tuple[str, int, bytes]]:
+    made = [("predictions", table.num_rows, to_body(table.combine_chunks())) for table in change.rows]
+    if change.labels:
+        names, values, times, received = zip(*change.labels, strict=True)
+        table = pa.table(
+            [pa.array(names, pa.string()), pa.array(times, pa.timestamp("us", "UTC")), pa.array(received, pa.int64())],
+            schema=LABELS,
+        ).append_column("label", values_array(values))
+        made.append(("labels", table.num_rows, to_body(table)))
+    return made
+
+
+def _write_partition(
+    connection: sqlite3.Connection, change: Change, parts: list[tuple[str, int, bytes]], labelled: int
+) -> None:
+    partition = change.partition
+    added = sum(table.num_rows for table in change.rows)
+    if not parts:
+        return
+    if partition.id is None:
+        partition.id = rows.insert(
+            connection, "partition", version_id=partition.version.id, stage=partition.stage, start=partition.start,
+            rows=0, labelled=0,
+        )  # fmt: skip
+    partition.rows, partition.labels = partition.rows + added, partition.labels + labelled
+    rows.update(connection, "partition", {"id": partition.id}, rows=partition.rows, labelled=partition.labels)
+    for kind, count, body in parts:
+        rows.insert(connection, "part", partition_id=partition.id, kind=kind, rows=count, body=body)
+    for hashes in change.foreign:
+        pairs = [(h, partition.id) for h in hashes.view(np.int64).tolist()]
+        rows.insert_many(connection, "foreign_id", pairs)
+
+
+def _write_models(connection: sqlite3.Connection, applied: Applied) -> None:
+    numbers = applied.group.watermarks.keys() | {n for n, delays in applied.delays.items() if delays}
+    for number in numbers:
+        stored = rows.select_one(connection, "model", id=number)
+        assert stored is not None
+        mark = max(applied.group.watermarks.get(number, -(2**62)), stored["watermark"] or -(2**62))
+        delays = stored["delays"]
+        if applied.delays.get(number):
+            known = delays_of(delays)
+            known.update(np.array(applied.delays[number], dtype=np.int64))
+            delays = encode(known.state())
+        rows.update(connection, "model", {"id": number}, watermark=mark, delays=delays)
+
+
+def delays_of(stored: bytes | None) -> Histogram:
+    """Return the delays with which labels became known, in microseconds."""
+    return Histogram() if stored is None else Histogram.from_state(decode(stored))
+
+
+def _dirty(applied: Applied, measured: tuple[str, ...]) -> set[tuple[int, str, str, int, int]]:
+    found = set()
+    for version, stage, window in applied.windows:
+        assert version.schema is not None
+        for every in measured:
+            span = calendar_window(window.start, every, version.schema.zone)
+            found.add((version.id, stage, every, microseconds(span.start), microseconds(span.end)))
+    return found
+
+
+def mark_dirty(connection: sqlite3.Connection, spans: Iterable[tuple[int, str, str, int, int]], known: int) -> None:
+    """Say of windows that they are to be measured."""
+    for version_id, stage, every, start, stop in spans:
+        where: dict[str, Any] = {"version_id": version_id, "stage": stage, "every": every, "start": start}
+        if rows.select_one(connection, "measured", **where) is None:
+            rows.insert(
+                connection, "measured", **where, stop=stop, revision=-1, known_at=known, rows=0, labelled=0, dirty=1
+            )
+        else:
+            rows.update(connection, "measured", where, dirty=1)
+
+
+def add_to_counter(connection: sqlite3.Connection, model: int, name: str, by: int) -> None:
+    """Add to a counter of a model."""
+    old = rows.select_one(connection, "counter", model_id=model, name=name)
+    value = by + (old["value"] if old else 0)
+    rows.insert(connection, "counter", replace=True, model_id=model, name=name, value=value)
+
+
+def _waiting_row(label: tuple[str, Any, int, int]) -> pa.Table:
+    name, value, time, _ = label
+    return pa.table(
+        {"@id": [name], "@target": values_array([value]), "@time": pa.array([time], pa.timestamp("us", "UTC"))}
+    )
+
+
+def _hashes_of(change: Change, names: set[str]) -> Any:
+    wanted = {h for (name, *_), h in zip(change.labels, change.label_hashes, strict=True) if name in names}
+    return np.array(sorted(wanted), dtype=np.uint64)
+
+
+def _batch(table: pa.Table, profile: Profile) -> Batch:
+    return Batch(table.combine_chunks().to_batches()[0], profile.schema)
+
+
+def now() -> int:
+    """Return this moment in microseconds."""
+    return microseconds(datetime.now(UTC))
+
+
+Clock = Callable[[], int]

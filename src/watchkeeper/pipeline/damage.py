@@ -1,0 +1,61 @@
+"""What is done about bytes that rotted and batches that cannot be counted: set aside, counted, said, and never in the way."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from watchkeeper.pipeline.apply import add_to_counter, now
+from watchkeeper.pipeline.body import to_body
+from watchkeeper.pipeline.group import Entry
+from watchkeeper.store import files, rows
+from watchkeeper.store.database import Database
+
+_LOG = logging.getLogger("watchkeeper")
+
+
+def report_damage(database: Database, root: Path, kind: str, row: dict[str, Any], error: Exception) -> None:
+    """Set a damaged file or part aside, with how many rows it cost and of which hour."""
+    _LOG.error("Damaged, set aside and left out (%s rows): %s", row["rows"], error)
+
+    def job(connection: sqlite3.Connection) -> None:
+        partition = rows.select_one(connection, "partition", id=row["partition_id"])
+        query = "SELECT model_id FROM version WHERE id = ?"
+        model = connection.execute(query, (partition["version_id"],)).fetchone()[0] if partition else 0
+        if kind == "file":
+            rows.update(connection, "file", {"id": row["id"]}, state="damaged")
+        else:
+            connection.execute("DELETE FROM part WHERE id = ?", (row["id"],))
+        _note(connection, model, "", f"{kind} of raw {row['kind']} is damaged: {row['rows']} rows are lost ({error})")
+        add_to_counter(connection, model, "lost", row["rows"])
+
+    database.write(job).result()
+    if kind == "file":
+        files.set_aside(root, row["path"])
+
+
+def set_batch_aside(database: Database, root: Path, entry: Entry, error: Exception) -> None:
+    """Take a batch that cannot be counted out of the inbox and keep it as a file, so that the next ones can be."""
+    folder = root / files.QUARANTINE
+    folder.mkdir(exist_ok=True)
+    path = folder / f"batch-{entry.seq}.arrow"
+    path.write_bytes(to_body(entry.rows.combine_chunks()))
+    files.sync_folder(folder)
+    reason = f"the batch could not be counted ({type(error).__name__}: {error}); it is kept as {path.name}"
+    _LOG.error("%s", reason)
+
+    def job(connection: sqlite3.Connection) -> None:
+        _note(connection, entry.model.id, entry.version.name if entry.version else "", reason)
+        add_to_counter(connection, entry.model.id, "lost", entry.rows.num_rows)
+        connection.execute("DELETE FROM inbox WHERE seq = ?", (entry.seq,))
+
+    database.write(job).result()
+
+
+def _note(connection: sqlite3.Connection, model: int, version: str, reason: str) -> None:
+    rows.insert(
+        connection, "quarantine", model_id=model, version=version, kind="damage", batch="", row=-1, reason=reason,
+        content="null", received=now(),
+    )  # fmt: skip

@@ -1,0 +1,126 @@
+"""A window's profile turned into measurements: by itself, or against the reference."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from watchkeeper.detection.comparison import compare_profiles
+from watchkeeper.detection.performance import days_of
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate, share_estimate
+from watchkeeper.metrics.names import QUALITY, SEGMENT_METRICS, TASKS
+from watchkeeper.profiles.column import NumericColumn
+from watchkeeper.profiles.profile import Profile
+from watchkeeper.report.tables import comparison_rows, measurement_row
+
+QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One measurement: what it is of, and its numbers in the order of ``NUMBERS``."""
+
+    segment: str | None
+    column: str | None
+    metric: str
+    params: str
+    source: str
+    unit: str | None
+    numbers: tuple[float | int | None, ...]
+
+    @property
+    def series(self) -> tuple[str | None, str | None, str, str, str]:
+        """What tells it from the others of its window."""
+        return self.segment, self.column, self.metric, self.params, self.source
+
+
+NUMBERS = ("value", "low", "high", "n", "coverage", "reference", "effect", "p_value", "detectable")
+
+
+def measure(profile: Profile, reference: Profile | None, seconds: float) -> list[Measured]:
+    """Return every measurement of a window.
+
+    Against a reference these are the ones of :func:`watchkeeper.compare`: performance, realised and estimated, by segment
+    too, drift and quality. Without, performance and what quality needs no reference. Always traffic, latency and failures.
+
+    Parameters
+    ----------
+    seconds
+        The length of the window.
+    """
+    told = comparison_rows(compare_profiles(reference, profile)) if reference is not None else _alone(profile)
+    return [_measured(row) for row in (*told, *_service(profile, seconds))]
+
+
+def _measured(row: dict[str, Any]) -> Measured:
+    numbers = tuple(_finite(row.get(name)) for name in NUMBERS)
+    dims = (row.get("segment"), row.get("column"), row["metric"], row["params"], row["source"], row.get("unit"))
+    return Measured(*dims, numbers)
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _alone(profile: Profile) -> Iterator[dict[str, Any]]:
+    """Yield what can be said without a reference."""
+    task = profile.schema.task or ""
+    coverage = {"coverage": profile.coverage}
+    if profile.outcome is not None and task in TASKS:
+        for metric, compute in TASKS[task].values():
+            yield from _known(metric.name, compute(profile.outcome, days_of(profile)), metric.unit, coverage)
+        for column, segments in profile.segments.items():
+            for value, outcome in segments.items():
+                for name in SEGMENT_METRICS[task]:
+                    metric, compute = TASKS[task][name]
+                    where = {"segment": f"{column}={value}"} | coverage
+                    yield from _known(name, compute(outcome, ()), metric.unit, where)
+    for name, state in profile.columns.items():
+        if name in profile.schema.operational:
+            continue
+        for alone in ("null_share", "infinite_share", "distinct_count"):
+            metric, compute = QUALITY[alone]
+            yield from _known(alone, compute(state, ()), metric.unit, {"column": name})
+
+
+def _known(name: str, estimate: Estimate, unit: str | None, where: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if estimate.known:
+        yield measurement_row(name, estimate, UNKNOWN, None, unit) | where
+
+
+def _service(profile: Profile, seconds: float) -> Iterator[dict[str, Any]]:
+    """Yield traffic, latency in seconds, and the share of calls that failed."""
+    traffic = Estimate(profile.rows / seconds, math.nan, math.nan, profile.rows)
+    yield measurement_row("throughput", traffic, UNKNOWN, None, "rows/s")
+    schema = profile.schema
+    latency = profile.columns.get(schema.latency or "")
+    if isinstance(latency, NumericColumn) and latency.histogram.count:
+        yield from _latency(latency)
+    error = profile.columns.get(schema.error or "")
+    if error is not None and error.rows:
+        failed = share_estimate(error.rows - error.nulls, error.rows)
+        yield measurement_row("failure_rate", failed, UNKNOWN, None, "share")
+
+
+def _latency(column: NumericColumn) -> Iterator[dict[str, Any]]:
+    n, moments, histogram = column.histogram.count, column.moments, column.histogram
+    half = 1.96 * moments.sd / math.sqrt(n) if n > 1 else math.nan
+    found = {"latency_mean": Estimate(moments.mean, moments.mean - half, moments.mean + half, n)}
+    for name, q in QUANTILES.items():
+        low, high = _rank_interval(column, q)
+        found[name] = Estimate(histogram.quantile(q), low, high, n)
+    largest = histogram.quantile_bounds(1.0)
+    found["latency_max"] = Estimate(histogram.quantile(1.0), *largest, n)
+    for name, estimate in found.items():
+        yield measurement_row(name, estimate, UNKNOWN, None, "s")
+
+
+def _rank_interval(column: NumericColumn, q: float) -> tuple[float, float]:
+    """Return the 95 % interval of a quantile from the order statistics about it (binomial, by the normal approximation)."""
+    n = column.histogram.count
+    half = 1.96 * math.sqrt(q * (1 - q) / n)
+    low, _ = column.histogram.quantile_bounds(max(0.0, q - half))
+    _, high = column.histogram.quantile_bounds(min(1.0, q + half))
+    return low, high

@@ -1,0 +1,231 @@
+"""What a store tells: models, versions, windows, measurements, profiles, distributions and refused rows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+
+from watchkeeper.errors import CorruptStore, UnknownColumn, UnknownModel
+from watchkeeper.pipeline.catalog import Catalog, Model, Version
+from watchkeeper.pipeline.measure import NUMBERS
+from watchkeeper.pipeline.stored import ProfileStore
+from watchkeeper.pipeline.values import MeasurementQuery, Target
+from watchkeeper.profiles.profile import Profile, merge
+from watchkeeper.report.distribution import distribution
+from watchkeeper.report.tables import MEASUREMENTS
+from watchkeeper.store import rows
+from watchkeeper.store.database import Database
+from watchkeeper.window import calendar_window, microseconds, moment
+
+TABLE = pa.schema([*MEASUREMENTS, ("every", pa.string()), ("stage", pa.string()), ("sealed", pa.bool_())])
+"""The columns of stored measurements: those of a comparison, and which windows they are of."""
+_DIMS = ("version_id", "every", "stage", "segment", "column", "metric", "params", "source", "unit", "start", "stop")
+_REVISIONS = {
+    "latest": "m.revision = (SELECT max(x.revision) FROM measurement x WHERE x.series_id = m.series_id AND x.start = m.start)",
+    "sealed": "w.sealed_revision IS NOT NULL AND m.revision = (SELECT max(x.revision) FROM measurement x "
+    "WHERE x.series_id = m.series_id AND x.start = m.start AND x.revision <= w.sealed_revision)",
+    "all": "1",
+}
+
+
+class Reading:
+    """Answers questions; never writes, and sees only what was committed."""
+
+    def __init__(self, database: Database, catalog: Catalog) -> None:
+        self._database = database
+        self._catalog = catalog
+
+    def models(self, project: str) -> list[dict[str, Any]]:
+        """Return every model of a project with its counts."""
+        with self._database.reading() as connection:
+            return [self._model(connection, model) for model in self._catalog.models_of(project)]
+
+    def _model(self, connection: sqlite3.Connection, model: Model) -> dict[str, Any]:
+        numbers = [v.id for v in self._catalog.versions_of(model)]
+        names, values = rows.condition({"version_id": numbers})
+        query = f"SELECT coalesce(sum(rows), 0), coalesce(sum(labelled), 0), min(start), max(stop) FROM profile{names}"
+        count, labelled, first, last = connection.execute(query, values).fetchone()
+        waiting = "SELECT coalesce(sum(rows), 0) FROM inbox WHERE model_id = ?"
+        counters = {c["name"]: c["value"] for c in rows.select_all(connection, "counter", model_id=model.id)}
+        return {
+            "model": model.name, "environment": model.environment, "clock": model.clock, "serving": model.serving,
+            "watermark": _told(model.watermark), "rows": count, "labels": labelled,
+            "pending": connection.execute(waiting, (model.id,)).fetchone()[0],
+            "labels_waiting": connection.execute(
+                "SELECT count(*) FROM waiting WHERE model_id = ?", (model.id,)
+            ).fetchone()[0],
+            "quarantined": counters.get("quarantined", 0), "duplicates": counters.get("duplicates", 0),
+            "lost": counters.get("lost", 0), "first": _told(first), "last": _told(last),
+            "versions": [v.name for v in self._catalog.versions_of(model)],
+        }  # fmt: skip
+
+    def versions(self, target: Target) -> list[dict[str, Any]]:
+        """Return a model's versions with schema, reference and counts."""
+        model = self._catalog.model(target)
+        with self._database.reading() as connection:
+            return [self._version(connection, version) for version in self._catalog.versions_of(model)]
+
+    def _version(self, connection: sqlite3.Connection, version: Version) -> dict[str, Any]:
+        query = "SELECT coalesce(sum(rows), 0), coalesce(sum(labelled), 0), min(start), max(stop) FROM profile "
+        count, labelled, first, last = connection.execute(query + "WHERE version_id = ?", (version.id,)).fetchone()
+        reference = version.reference
+        return {
+            "model": version.model.name, "environment": version.model.environment, "version": version.name,
+            "serving": version.model.serving == version.name, "rows": count, "labels": labelled,
+            "first": _told(first), "last": _told(last),
+            "schema": version.schema.to_dict() if version.schema is not None else None,
+            "unknown_columns": version.unknown,
+            "reference": None if reference is None else reference_words(reference),
+        }  # fmt: skip
+
+    def windows(self, target: Target, every: str, start: datetime | None, end: datetime | None) -> list[dict[str, Any]]:
+        """Return the windows of a version and stage that have rows, earliest first."""
+        version = self._catalog.version(target)
+        zone = version.schema.zone if version.schema is not None else None
+        with self._database.reading() as connection:
+            where: dict[str, Any] = {"version_id": version.id, "stage": target.stage, "every": every}
+            measured = {w["start"]: w for w in rows.select_all(connection, "measured", **where)}
+            names, values = _between(start, end)
+            query = (
+                f"SELECT start, rows, labelled FROM profile WHERE version_id = ? AND stage = ?{names} ORDER BY start"
+            )
+            found: dict[int, dict[str, Any]] = {}
+            for first, count, labelled in connection.execute(query, (version.id, target.stage, *values)):
+                window = calendar_window(first, every, zone)
+                key = microseconds(window.start)
+                known = measured.get(key, {})
+                made = found.setdefault(
+                    key,
+                    {
+                        "start": window.start.isoformat(), "end": window.end.isoformat(), "rows": 0, "labels": 0,
+                        "revision": known.get("revision"), "known_at": _told(known.get("known_at")),
+                        "sealed": known.get("sealed_at") is not None, "sealed_at": _told(known.get("sealed_at")),
+                        "measured": known.get("dirty") == 0,
+                    },
+                )  # fmt: skip
+                made["rows"] += count
+                made["labels"] += labelled
+        return [w | {"coverage": w["labels"] / w["rows"] if w["rows"] else None} for _, w in sorted(found.items())]
+
+    def measurements(self, query: MeasurementQuery) -> pa.Table:
+        """Return measurements as an Arrow table: a row for each metric, segment, column and window."""
+        model = self._catalog.model(query.target)
+        versions = [v for v in self._catalog.versions_of(model) if query.target.version in {"", v.name}]
+        if not versions:
+            raise UnknownModel("version", query.target.version, [v.name for v in self._catalog.versions_of(model)])
+        conditions, values = _conditions(query, [v.id for v in versions])
+        numbers = ", ".join(f"m.{name}" for name in NUMBERS)
+        statement = (
+            "SELECT s.version_id, s.every, s.stage, s.segment, s.column_name, s.metric, s.params, s.source, s.unit, m.start, "
+            f"w.stop, w.sealed_at IS NOT NULL, m.series_id, m.revision, m.known_at, {numbers}, m.crc FROM series s "
+            "JOIN measurement m ON m.series_id = s.id JOIN measured w ON w.version_id = s.version_id AND w.stage = s.stage "
+            f"AND w.every = s.every AND w.start = m.start WHERE {conditions} AND {_REVISIONS[query.revisions]} "
+            "ORDER BY m.start, s.id, m.revision"
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(statement, values).fetchall()
+        return _table(found, model, {v.id: v.name for v in versions}, every_value=query.revisions == "all")
+
+    def profile(self, target: Target, start: datetime | None, end: datetime | None) -> Profile:
+        """Return the profile of all rows in an interval.
+
+        Raises
+        ------
+        UnknownModel
+            There are none.
+        """
+        version = self._catalog.version(target)
+        first = microseconds(start) if start is not None else -(2**62)
+        last = microseconds(end) if end is not None else 2**62
+        with self._database.reading() as connection:
+            found = [w.profile for w in ProfileStore().between(connection, version, target.stage, first, last)]
+        if not found:
+            raise UnknownModel("window with rows", f"{start or '...'} to {end or '...'}", [])
+        return merge(found)
+
+    def distribution(self, target: Target, column: str, start: datetime | None, end: datetime | None) -> dict[str, Any]:
+        """Return how a column is distributed in an interval, beside the reference where there is one."""
+        version = self._catalog.version(target)
+        profile = self.profile(target, start, end)
+        if column not in profile.columns:
+            raise UnknownColumn(column, profile.columns, "The request")
+        before = version.reference
+        reference = before.columns[column] if before is not None else None
+        shown = distribution(reference if reference is not None else profile.columns[column], profile.columns[column])
+        return {"column": column, "kind": profile.schema.kinds[column], "rows": profile.rows,
+                "has_reference": reference is not None, "distribution": shown}  # fmt: skip
+
+    def quarantine(self, target: Target, limit: int) -> list[dict[str, Any]]:
+        """Return refused rows with their reasons, latest first."""
+        model = self._catalog.model(target)
+        with self._database.reading() as connection:
+            found = rows.select_all(
+                connection, "quarantine", tail=f"ORDER BY id DESC LIMIT {int(limit)}", model_id=model.id
+            )
+        return [
+            {k: r[k] for k in ("version", "kind", "batch", "row", "reason")}
+            | {"content": json.loads(r["content"]) if r["content"][-3:] != "..." else r["content"]}
+            | {"received": _told(r["received"])}
+            for r in found
+        ]
+
+
+def reference_words(reference: Profile) -> dict[str, Any]:
+    """Return what a listing says of a reference."""
+    window = reference.window
+    return {
+        "rows": reference.rows, "coverage": reference.coverage,
+        "start": window.start.isoformat() if window else None, "end": window.end.isoformat() if window else None,
+    }  # fmt: skip
+
+
+def _told(at: int | None) -> str | None:
+    return None if at is None else moment(at).isoformat()
+
+
+def _between(start: datetime | None, end: datetime | None, column: str = "start") -> tuple[str, list[int]]:
+    terms, values = "", []
+    if start is not None:
+        terms, values = f" AND {column} >= ?", [microseconds(start)]
+    if end is not None:
+        terms, values = f"{terms} AND {column} < ?", [*values, microseconds(end)]
+    return terms, values
+
+
+def _conditions(query: MeasurementQuery, versions: list[int]) -> tuple[str, list[Any]]:
+    where: dict[str, Any] = {"s.version_id": versions, "s.stage": query.target.stage}
+    given = {
+        "s.every": query.every,
+        "s.segment": query.segment,
+        "s.column_name": query.column,
+        "s.source": query.source,
+    }
+    where |= {name: value or None for name, value in given.items() if value is not None}
+    if query.metrics:
+        where["s.metric"] = list(query.metrics)
+    names, values = rows.condition(where)
+    more, times = _between(query.start, query.end, "m.start")
+    return names.removeprefix(" WHERE ") + more, values + times
+
+
+def _table(found: list[tuple[Any, ...]], model: Model, versions: dict[int, str], *, every_value: bool) -> pa.Table:
+    dims = (*_DIMS, "sealed")
+    made: dict[str, list[Any]] = {name: [] for name in TABLE.names}
+    for row in found:
+        here = dict(zip(dims, row[: len(dims)], strict=True))
+        series, revision, known, *numbers, crc = row[len(dims) :]
+        if rows.crc_of((series, here["start"], revision, known, *numbers)) != crc:
+            raise CorruptStore("a measurement", f"its checksum is wrong ({here['metric']}, {moment(here['start'])})")
+        if numbers[0] is None and not every_value:
+            continue  # it was withdrawn: the window no longer has such a value
+        values = dict(zip(NUMBERS, numbers, strict=True)) | here | {"revision": revision, "known_at": known}
+        values |= {"project": model.project, "environment": model.environment, "model": model.name}
+        values |= {"version": versions[here["version_id"]], "window_start": here["start"], "window_end": here["stop"]}
+        values["sealed"] = bool(values["sealed"])
+        for name in TABLE.names:
+            made[name].append(values[name])
+    return pa.table({name: pa.array(made[name], TABLE.field(name).type) for name in TABLE.names}, schema=TABLE)

@@ -1,0 +1,171 @@
+"""What keeps a store small: rows move to Parquet, hours become days, and what is too old goes."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from watchkeeper.errors import CorruptProfile, CorruptStore
+from watchkeeper.pipeline.body import from_body
+from watchkeeper.pipeline.catalog import Catalog, Version
+from watchkeeper.pipeline.partition import Partition
+from watchkeeper.pipeline.settings import PipelineSettings
+from watchkeeper.pipeline.stored import StoredWindow, window_row
+from watchkeeper.profiles.profile import Profile, merge
+from watchkeeper.store import files, rows
+from watchkeeper.store.database import Database
+from watchkeeper.window import HOUR, calendar_window, microseconds
+
+_LARGE = 8 << 20
+_MOST_FILES = 4
+_SOME = 64
+_BATCHES_KEPT = 30 * 24 * HOUR
+
+
+class Upkeep:
+    """Work for when nothing else waits. Every step is small, and may be cut off at any point."""
+
+    def __init__(self, database: Database, catalog: Catalog, settings: PipelineSettings, root: Path) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._settings = settings
+        self._root = root
+        self._removing = threading.Lock()
+
+    @contextlib.contextmanager
+    def keeping_files(self) -> Iterator[None]:
+        """Keep every file where it is, for a backup."""
+        with self._removing:
+            yield
+
+    # --- rows to Parquet ----------------------------------------------------------------------------------------------
+
+    def flush(self, connection: sqlite3.Connection, *, all_: bool = False) -> int:
+        """Move the rows of some partitions that are done, or large, from the database to Parquet; returns how many."""
+        query = "SELECT partition_id, kind, sum(length(body)) FROM part GROUP BY partition_id, kind"
+        done = 0
+        for number, kind, size in connection.execute(query).fetchall():
+            found = rows.select_one(connection, "partition", id=number)
+            version = self._catalog.versions[found["version_id"]] if found else None
+            if found is None or version is None:
+                continue
+            partition = Partition(version, found["stage"], found["start"], number)
+            after = int(self._settings.flush_after.total_seconds() * 1e6)
+            if all_ or size > _LARGE or partition.start + HOUR + after <= version.model.now():
+                self._flush(connection, partition, kind)
+                done += 1
+            if done >= _SOME and not all_:
+                break
+        return done
+
+    def _flush(self, connection: sqlite3.Connection, partition: Partition, kind: str) -> None:
+        parts = rows.select_all(connection, "part", tail="ORDER BY id", partition_id=partition.id, kind=kind)
+        old = rows.select_all(
+            connection, "file", tail="ORDER BY id", partition_id=partition.id, kind=kind, state="fine"
+        )
+        old = old if len(old) >= _MOST_FILES else []
+        tables, kept = [], []
+        for file in old:
+            with contextlib.suppress(CorruptStore):
+                tables.append(files.read_rows(self._root, file["path"], file["digest"]))
+                kept.append(file)
+        tables += [from_body(part["body"]) for part in parts]
+        column = (partition.version.schema.id or "id") if partition.version.schema and kind == "predictions" else "id"
+        written = [
+            (table.num_rows, files.write_rows(self._root, partition.place, table))
+            for table in _joined(tables, column if kind == "predictions" else None)
+        ]
+
+        def job(writer: sqlite3.Connection) -> None:
+            for count, made in written:
+                rows.insert(
+                    writer, "file", partition_id=partition.id, kind=kind, path=made.path, rows=count, bytes=made.size,
+                    digest=made.digest, state="fine",
+                )  # fmt: skip
+            writer.executemany("DELETE FROM part WHERE id = ?", [(part["id"],) for part in parts])
+            writer.executemany("DELETE FROM file WHERE id = ?", [(file["id"],) for file in kept])
+
+        self._database.write(job).result()
+        self._remove([file["path"] for file in kept])
+
+    def _remove(self, paths: list[str]) -> None:
+        if paths:
+            with self._removing:
+                for path in paths:
+                    (self._root / path).unlink(missing_ok=True)
+
+    # --- hours to days ------------------------------------------------------------------------------------------------
+
+    def merge_hours(self, connection: sqlite3.Connection) -> bool:
+        """Merge the hours of one old day into one profile; returns whether there was such a day."""
+        kept = int(self._settings.hours_kept.total_seconds() * 1e6)
+        query = "SELECT version_id, stage, min(start) FROM profile WHERE stop - start <= ? GROUP BY version_id, stage"
+        for number, stage, first in connection.execute(query, (HOUR,)).fetchall():
+            version = self._catalog.versions[number]
+            if version.schema is None:
+                continue
+            day = calendar_window(first, "day", version.schema.zone)
+            if microseconds(day.end) + kept <= version.model.now():
+                self._merge_day(connection, version, stage, (microseconds(day.start), microseconds(day.end)))
+                return True
+        return False
+
+    def _merge_day(self, connection: sqlite3.Connection, version: Version, stage: str, span: tuple[int, int]) -> None:
+        query = "SELECT id, body FROM profile WHERE version_id = ? AND stage = ? AND start >= ? AND start < ?"
+        hours = connection.execute(query, (version.id, stage, *span)).fetchall()
+        try:
+            whole = merge(Profile.from_bytes(body) for _, body in hours)
+        except CorruptProfile:
+            return
+        row = window_row(version.id, stage, StoredWindow(*span, whole))
+
+        def job(writer: sqlite3.Connection) -> None:
+            writer.executemany("DELETE FROM profile WHERE id = ?", [(number,) for number, _ in hours])
+            rows.insert(writer, "profile", **row)
+
+        self._database.write(job).result()
+
+    # --- what is too old ----------------------------------------------------------------------------------------------
+
+    def expire(self, connection: sqlite3.Connection, now: int) -> int:
+        """Remove raw rows past their retention, and old batch ids; returns how many partitions went."""
+        kept = int(self._settings.retention.total_seconds() * 1e6)
+        numbers: list[int] = []
+        for version in list(self._catalog.versions.values()):
+            query = "SELECT id FROM partition WHERE version_id = ? AND start <= ? LIMIT 1000"
+            before = version.model.now() - kept - HOUR
+            numbers += [number for (number,) in connection.execute(query, (version.id, before))]
+        paths = [f["path"] for n in numbers for f in rows.select_all(connection, "file", partition_id=n)]
+
+        def job(writer: sqlite3.Connection) -> None:
+            for number in numbers:
+                for table in ("part", "file", "foreign_id"):
+                    writer.execute(f"DELETE FROM {table} WHERE partition_id = ?", (number,))
+                writer.execute("DELETE FROM partition WHERE id = ?", (number,))
+            writer.execute("DELETE FROM batch WHERE received < ?", (now - _BATCHES_KEPT,))
+
+        self._database.write(job).result()
+        self._remove(paths)
+        return len(numbers)
+
+
+def _joined(tables: list[pa.Table], sort_by: str | None) -> list[pa.Table]:
+    """Return tables joined where their types agree, rows of predictions sorted by id."""
+    groups: list[list[pa.Table]] = []
+    for table in tables:
+        for group in groups:
+            try:
+                pa.unify_schemas([group[0].schema, table.schema])
+            except (pa.ArrowInvalid, pa.ArrowTypeError):
+                continue
+            group.append(table)
+            break
+        else:
+            groups.append([table])
+    joined = [pa.concat_tables(group, promote_options="default").replace_schema_metadata(None) for group in groups]
+    return [table.sort_by(sort_by) if sort_by is not None else table for table in joined]

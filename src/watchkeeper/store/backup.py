@@ -1,0 +1,186 @@
+"""A whole store as one tar, made while it is written to; and back, checked file by file and row by row."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from watchkeeper.errors import CorruptStore, SourceNotFound, StoreVersion
+from watchkeeper.store import rows
+from watchkeeper.store.database import NAME
+from watchkeeper.store.files import FOLDER
+from watchkeeper.store.layout import FORMAT, TABLES, UNCHECKED
+
+_MANIFEST = "manifest.json"
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a backup holds: files and bytes, and rows by table."""
+
+    files: int
+    bytes: int
+    rows: dict[str, int]
+
+
+class _Pipe(io.RawIOBase):
+    """Takes what a tar writer writes, to be handed on piece by piece."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        self.pieces.append(bytes(data))  # type: ignore[call-overload]
+        return len(self.pieces[-1])
+
+    def taken(self) -> bytes:
+        data, self.pieces = b"".join(self.pieces), []
+        return data
+
+
+def stream(database: Path, root: Path) -> Iterator[bytes]:
+    """Yield a backup as the bytes of a tar: a snapshot of the database, the Parquet files that it names, and a manifest.
+
+    Everything acknowledged before the call is in it. The caller sees to it that no file is removed meanwhile.
+    """
+    with tempfile.TemporaryDirectory(prefix="watchkeeper-backup-") as folder:
+        copy = Path(folder) / NAME
+        with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as source, \
+                contextlib.closing(sqlite3.connect(copy)) as target:  # fmt: skip
+            source.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")
+            paths = [path for (path,) in target.execute("SELECT path FROM file WHERE state = 'fine' ORDER BY id")]
+        pipe = _Pipe()
+        digests: dict[str, str] = {}
+        with tarfile.open(fileobj=pipe, mode="w|") as tar:
+            for name, path in ((NAME, copy), *((p, root / p) for p in paths)):
+                if path.exists():
+                    digests[name] = _digest(path)
+                    tar.add(path, name, recursive=False)
+                    yield pipe.taken()
+            manifest = json.dumps({"format": FORMAT, "files": digests}).encode()
+            info = tarfile.TarInfo(_MANIFEST)
+            info.size = len(manifest)
+            tar.addfile(info, io.BytesIO(manifest))
+        yield pipe.taken()
+
+
+def restore(file: Path, folder: Path) -> Summary:
+    """Unpack a backup into ``folder``, which must be empty or new, once it is checked.
+
+    Raises
+    ------
+    CorruptStore
+        The backup is damaged, or the folder holds something.
+    StoreVersion
+        It is of another format.
+    """
+    if folder.exists() and any(p.name != "lock" for p in folder.iterdir()):
+        raise CorruptStore(str(folder), "it is not empty, and a restore never overwrites; name a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    return _unpack(file, folder)
+
+
+def verify(file: Path) -> Summary:
+    """Check a backup: every file against its digest, every row against its checksum, every count against the files.
+
+    Raises
+    ------
+    CorruptStore, StoreVersion
+        As :func:`restore`.
+    """
+    with tempfile.TemporaryDirectory(prefix="watchkeeper-verify-") as folder:
+        return _unpack(file, Path(folder))
+
+
+def _unpack(file: Path, folder: Path) -> Summary:
+    try:
+        with tarfile.open(file) as tar:
+            for member in tar:
+                _take(tar, member, folder)
+    except FileNotFoundError as error:
+        raise SourceNotFound(str(file)) from error
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise CorruptStore(str(file), f"it is no whole backup ({error})") from error
+    manifest = folder / _MANIFEST
+    if not manifest.exists():
+        raise CorruptStore(str(file), "it ends before its manifest, so it was cut off")
+    told = _manifest(file, manifest)
+    if told["format"] != FORMAT:
+        raise StoreVersion(str(file), told["format"], FORMAT)
+    for name, digest in told["files"].items():
+        if not (folder / name).exists() or _digest(folder / name) != digest:
+            raise CorruptStore(str(file), f"{name} in it is not as it was written")
+    manifest.unlink()
+    size = sum((folder / name).stat().st_size for name in told["files"])
+    return Summary(len(told["files"]), size, check(folder))
+
+
+def _manifest(file: Path, manifest: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(manifest.read_bytes())
+        return {"format": int(told["format"]), "files": dict(told["files"])}
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptStore(str(file), "its manifest cannot be read") from error
+
+
+def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Unpack one file; nothing but plain files with the names that a store has."""
+    path = PurePosixPath(member.name)
+    known = member.name in {NAME, _MANIFEST} or path.parts[:1] == (FOLDER,)
+    if not member.isreg() or not known or path.is_absolute() or ".." in path.parts:
+        raise CorruptStore(member.name, "a backup holds no such thing")
+    source = tar.extractfile(member)
+    assert source is not None
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as out:
+        while piece := source.read(_CHUNK):
+            out.write(piece)
+
+
+def check(folder: Path) -> dict[str, int]:
+    """Check a store that nobody has open: the database's own structure, every row, every file; return rows by table.
+
+    Raises
+    ------
+    CorruptStore
+        Something is damaged; names the first that was found.
+    """
+    counts = {}
+    try:
+        with contextlib.closing(sqlite3.connect(folder / NAME)) as connection:
+            said = connection.execute("PRAGMA integrity_check").fetchone()[0]
+            if said != "ok":
+                raise CorruptStore(NAME, said)
+            for table in TABLES:
+                counts[table] = sum(1 for _ in rows.select(connection, table))
+            found = rows.select_all(connection, "file", state="fine")
+    except sqlite3.DatabaseError as error:
+        raise CorruptStore(NAME, str(error)) from error
+    for file in found:
+        path = folder / file["path"]
+        if not path.exists() or hashlib.sha256(path.read_bytes()).digest() != file["digest"]:
+            raise CorruptStore(file["path"], "its checksum is wrong" if path.exists() else "it is missing")
+    return {table: count for table, count in counts.items() if table not in UNCHECKED}
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()

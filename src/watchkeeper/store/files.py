@@ -1,0 +1,100 @@
+"""Parquet files of raw rows: on disk, whole and named before anybody hears of them, and checked when they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from watchkeeper.errors import CorruptStore
+
+FOLDER = "events"
+QUARANTINE = "quarantine"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that is on disk: its path below the store, size in bytes, and SHA-256."""
+
+    path: str
+    size: int
+    digest: bytes
+
+
+def write_rows(root: Path, place: str, rows: pa.Table) -> Written:
+    """Write rows as a new file below ``events/place``; it and every folder on the way are synced when this returns.
+
+    The name is the server's own, so nothing that a user called anything gets into a path.
+    """
+    folder = root / FOLDER / place
+    _make_folder(folder, root)
+    sink = pa.BufferOutputStream()
+    pq.write_table(rows, sink, compression="zstd", write_statistics=True)
+    content = sink.getvalue().to_pybytes()
+    target = folder / f"{secrets.token_hex(8)}.parquet"
+    partial = target.with_suffix(".partial")
+    with partial.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(target)
+    sync_folder(folder)
+    return Written(str(target.relative_to(root)), len(content), hashlib.sha256(content).digest())
+
+
+def read_rows(root: Path, path: str, digest: bytes, columns: list[str] | None = None) -> pa.Table:
+    """Read a file's rows.
+
+    Raises
+    ------
+    CorruptStore
+        It is gone, or not as it was written.
+    """
+    try:
+        content = (root / path).read_bytes()
+    except OSError as error:
+        raise CorruptStore(path, error.strerror or "it cannot be read") from error
+    if hashlib.sha256(content).digest() != digest:
+        raise CorruptStore(path, f"its checksum is wrong ({len(content)} bytes)")
+    return pq.read_table(pa.BufferReader(content), columns=columns)
+
+
+def set_aside(root: Path, path: str) -> None:
+    """Move a damaged file to ``quarantine``, where somebody may look at it; does nothing where it is gone."""
+    source = root / path
+    if source.exists():
+        folder = root / QUARANTINE
+        folder.mkdir(exist_ok=True)
+        source.rename(folder / path.replace("/", "-"))
+
+
+def remove_strays(root: Path, known: set[str]) -> int:
+    """Remove files below ``events`` that no table names: what a process was writing when it was killed."""
+    strays = [p for p in (root / FOLDER).rglob("*") if p.is_file() and str(p.relative_to(root)) not in known]
+    for path in strays:
+        path.unlink()
+    return len(strays)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make_folder(folder: Path, root: Path) -> None:
+    missing = []
+    while not folder.exists() and folder != root:
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
