@@ -1,0 +1,72 @@
+"""What an admin keeps: keys, and backups."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import fields
+from typing import Annotated, Any, cast
+
+import fastapi
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watchkeeper.pipeline.keys import Key
+from watchkeeper.server.body import read_words
+from watchkeeper.server.documents import KeyBody, KeyShown, NewKey
+from watchkeeper.server.encoding import json_answer, to_json
+from watchkeeper.server.openapi import WITH_BODY, Said, binary, json_of, listed
+from watchkeeper.server.problems import Problem
+from watchkeeper.server.queries import Name, Nothing
+from watchkeeper.server.route import Route
+from watchkeeper.server.services import key_of, services_of
+from watchkeeper.server.streaming import Streamed
+
+TAR = "application/x-tar"
+
+
+async def list_keys(request: Request, where: Annotated[Nothing, fastapi.Query()]) -> Response:
+    """List the keys of the project, without their secrets."""
+    del where
+    services = services_of(request)
+    keys = await services.limits.control.run(functools.partial(services.pipeline.keys.list, key_of(request).project))
+    return json_answer(to_json({"keys": [_shown(key) for key in keys]}))
+
+
+async def create_key(request: Request, where: Annotated[Nothing, fastapi.Query()]) -> Response:
+    """Make a key. Its secret is shown in this answer, and never again."""
+    del where
+    services, project = services_of(request), key_of(request).project
+    body = cast(KeyBody, await read_words(request, KeyBody))
+    call = functools.partial(services.pipeline.keys.create, body.name, body.role, project, body.expires)
+    secret, key = await services.limits.control.run(call)
+    return json_answer(to_json({"secret": secret, "key": _shown(key)}), 201)
+
+
+async def revoke_key(request: Request, id: Name, where: Annotated[Nothing, fastapi.Query()]) -> Response:  # noqa: A002
+    """Refuse a key from now on."""
+    del where
+    services = services_of(request)
+    call = functools.partial(services.pipeline.keys.revoke, id, key_of(request).project)
+    if not await services.limits.control.run(call):
+        raise Problem(404, f"This project has no key {id[:40]!r} that is not revoked; GET /api/v1/keys lists them.")
+    return Response(status_code=204)
+
+
+async def get_backup(request: Request, where: Annotated[Nothing, fastapi.Query()]) -> Response:
+    """Get a consistent backup of the whole store as a tar."""
+    del where
+    services = services_of(request)
+    pieces = await services.limits.control.run(services.pipeline.backup)
+    return await Streamed.begin(services.limits.backup, pieces, TAR)
+
+
+def _shown(key: Key) -> dict[str, Any]:
+    return {field.name: getattr(key, field.name) for field in fields(key)}
+
+
+ROUTES = (
+    Route("GET", "/api/v1/keys", list_keys, Said(listed("keys", KeyShown))),
+    Route("POST", "/api/v1/keys", create_key, Said(json_of(NewKey), (*WITH_BODY, 503), json_of(KeyBody), 201)),
+    Route("DELETE", "/api/v1/keys/{id}", revoke_key, Said({}, (404, 503), status=204)),
+    Route("GET", "/api/v1/backup", get_backup, Said(binary(TAR), (503,))),
+)

@@ -1,0 +1,68 @@
+"""What the server is told of versions: their schemas, their references, and which one serves."""
+
+from __future__ import annotations
+
+import functools
+from typing import Annotated, cast
+
+import fastapi
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watchkeeper.server.body import BYTES, media_type, read_words, received
+from watchkeeper.server.documents import ServingBody, ServingVersion, VersionBody
+from watchkeeper.server.encoding import json_answer, to_json
+from watchkeeper.server.openapi import WITH_BODY, Said, anything, binary, json_of
+from watchkeeper.server.queries import OfModel, OfVersion
+from watchkeeper.server.route import Route
+from watchkeeper.server.services import key_of, services_of
+
+
+async def register_version(request: Request, where: Annotated[OfVersion, fastapi.Query()]) -> Response:
+    """Register a version: its schema and its model's clock, as far as they are known."""
+    services, target = services_of(request), where.target(key_of(request))
+    body = cast(VersionBody, await read_words(request, VersionBody))
+    call = functools.partial(services.pipeline.register, target, body.schema_, body.clock)
+    return json_answer(to_json(await services.limits.control.run(call)))
+
+
+async def set_reference(request: Request, where: Annotated[OfVersion, fastapi.Query()]) -> Response:
+    """Give a version its reference: a profile of held-out or out-of-fold predictions."""
+    services, target = services_of(request), where.target(key_of(request))
+    media_type(request, (BYTES,))
+    async with received(request, services.settings.most_body_bytes) as body:
+        call = functools.partial(services.pipeline.set_reference, target, body)
+        return json_answer(to_json(await services.limits.control.run(call)))
+
+
+async def get_serving(request: Request, where: Annotated[OfModel, fastapi.Query()]) -> Response:
+    """Ask which version serves; null where nobody said."""
+    services, target = services_of(request), where.target(key_of(request))
+    version = await services.limits.control.run(functools.partial(services.pipeline.serving, target))
+    return json_answer(to_json({"version": version}))
+
+
+async def set_serving(request: Request, where: Annotated[OfModel, fastapi.Query()]) -> Response:
+    """Say which version serves."""
+    services, target = services_of(request), where.target(key_of(request))
+    body = cast(ServingBody, await read_words(request, ServingBody))
+    await services.limits.control.run(functools.partial(services.pipeline.set_serving, target, body.version))
+    return json_answer(to_json({"version": body.version}))
+
+
+ROUTES = (
+    Route(
+        "PUT",
+        "/api/v1/versions",
+        register_version,
+        Said(anything(), (*WITH_BODY, 404, 409, 503), json_of(VersionBody)),
+    ),
+    Route("PUT", "/api/v1/reference", set_reference, Said(anything(), (*WITH_BODY, 404, 409, 503), binary())),
+    Route("GET", "/api/v1/serving", get_serving, Said(json_of(ServingVersion), (404,))),
+    Route(
+        "PUT",
+        "/api/v1/serving",
+        set_serving,
+        Said(json_of(ServingVersion), (*WITH_BODY, 404, 409, 503), json_of(ServingBody)),
+    ),
+)
