@@ -281,19 +281,13 @@ class Logger:
         if closed:
             self._intake.closed, self._intake.wake_at = True, -1
 
-    def _row(self, features: object, about: Row, given: tuple[object, object, object]) -> str:
+    def _row(self, features: Any, about: Row, given: tuple[object, object, object]) -> str:
         """Log a row of which any part may be anything; ``given`` are its time, version and id."""
         timestamp, version, own = given
         snapshot = Snapshot()
         ms, when = _moment(timestamp, snapshot)
         made = self._intake.mint.at(ms) if own is None else snapshot.text(own)[:MOST_ID]
-        row: Row = {
-            "id": made,
-            "timestamp": when,
-            "features": snapshot.mapping(features if isinstance(features, Mapping) else {}),
-        }
-        if not isinstance(features, Mapping):
-            snapshot.unreadable += 1
+        row: Row = {"id": made, "timestamp": when, "features": snapshot.features(features)}
         for name, value in about.items():
             if value is not None:
                 row[name] = snapshot.score(value) if name in {"score", "segments"} else snapshot.scalar(value)

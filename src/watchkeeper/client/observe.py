@@ -30,8 +30,11 @@ class Options:
     output: Callable[[Any], Any] | None = None
 
 
-def observed(log: Log, function: Callable[..., Any], options: Options) -> Callable[..., Any]:
-    """Return ``function`` with every call logged."""
+def observed(log: Log, function: Any, options: Options) -> Any:
+    """Return ``function`` with every call logged; what cannot be called comes back as it is, and is counted."""
+    if not callable(function):
+        log.unreadable()
+        return function
     watch = _Watch(log, function, options)
     if inspect.iscoroutinefunction(function):
 

@@ -45,14 +45,24 @@ class Snapshot:
             self.cut += len(items) - MOST_FEATURES
         return {self.text(name): self.value(value) for name, value in items[:MOST_FEATURES]}
 
+    def features(self, values: Any) -> dict[str, Any]:
+        """Return the features of a row; what is no mapping, or cannot be read as one, has none."""
+        try:
+            if is_mapping(values):
+                return self.mapping(values)
+        except Exception:  # a mapping of the user's own making
+            pass
+        self.unreadable += 1
+        return {}
+
     def scalar(self, value: object) -> Any:
         """Return a value that is no list: a list becomes its text."""
         plain = self.value(value)
         return self._cut(json.dumps(plain)) if isinstance(plain, list) else plain
 
-    def score(self, value: object) -> Any:
+    def score(self, value: Any) -> Any:
         """Return a score: a number, or probabilities by class."""
-        return self.mapping(value) if isinstance(value, Mapping) else self.scalar(value)
+        return self.features(value) if is_mapping(value) else self.scalar(value)
 
     def value(self, value: object) -> Any:
         """Return the plain copy of a value."""
@@ -106,7 +116,7 @@ class Snapshot:
             return self._cut(json.dumps(self._nested(value, 0, [MOST_ITEMS])))
         if hasattr(value, "dtype") and hasattr(value, "tolist"):
             return self._array(value)
-        return self.text(value)
+        return self._cut(str(value))
 
     def _array(self, value: Any) -> Any:
         """Return what NumPy, pandas or a tensor holds: one value, or all of them in one list."""
@@ -134,12 +144,17 @@ class Snapshot:
         left[0] -= 1
         if depth > MOST_DEPTH or left[0] < 0:
             return "..."
-        if isinstance(value, Mapping):
+        if is_mapping(value):
             items = itertools.islice(value.items(), left[0])
             return {self.text(name): self._nested(inner, depth + 1, left) for name, inner in items}
         if isinstance(value, list | tuple | set | frozenset):
             return [self._nested(inner, depth + 1, left) for inner in itertools.islice(value, left[0])]
         return self.value(value)
+
+
+def is_mapping(value: object) -> bool:
+    """Whether a value is a mapping; asks its type alone, for an object may lie about its class, or raise."""
+    return issubclass(type(value), Mapping)
 
 
 def plain_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,4 +172,4 @@ def _integer(value: int) -> int | float | str:
     try:
         return float(value)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
