@@ -73,6 +73,7 @@ def create_app(
 async def _checked(app: FastAPI) -> AsyncIterator[None]:
     check_routes(app.routes)
     yield
+    app.state.services.limits.close()
 
 
 def _described(app: FastAPI) -> dict[str, object]:

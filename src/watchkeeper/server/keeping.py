@@ -53,11 +53,17 @@ async def revoke_key(request: Request, id: Name, where: Annotated[Nothing, fasta
 
 
 async def get_backup(request: Request, where: Annotated[Nothing, fastapi.Query()]) -> Response:
-    """Get a consistent backup of the whole store as a tar."""
+    """Get a consistent backup of the whole store as a tar; one at a time."""
     del where
     services = services_of(request)
-    pieces = await services.limits.control.run(services.pipeline.backup)
-    return await Streamed.begin(services.limits.backup, pieces, TAR)
+    limits = services.limits
+    limits.one_backup.claim()
+    try:
+        pieces = await limits.backup.run(services.pipeline.backup)
+    except BaseException:
+        limits.one_backup.release()
+        raise
+    return await Streamed.begin(limits.backup, pieces, TAR, limits.one_backup.release)
 
 
 def _shown(key: Key) -> dict[str, Any]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+import queue
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import TypeVar
-
-import anyio
-import anyio.to_thread
+from typing import Any, TypeVar
 
 from watchkeeper.errors import Overloaded
 from watchkeeper.server.settings import ServerSettings
@@ -18,37 +17,86 @@ T = TypeVar("T")
 
 
 class Lane:
-    """So many threads, and so many requests that may wait for one; the others are told to come back."""
+    """So many threads, and so many requests that may wait for one; the others are told to come back.
 
-    def __init__(self, threads: int, most_waiting: int) -> None:
-        self._limiter, self._most = anyio.CapacityLimiter(threads), most_waiting
+    The threads stay, for a store keeps a connection open for each; they keep no process alive.
+    """
+
+    def __init__(self, name: str, threads: int, most_waiting: int) -> None:
+        self._jobs: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
+        self._name, self._threads, self._most = name, threads, most_waiting
+        self._started = 0
 
     async def run(self, call: Callable[[], T]) -> T:
-        """Run a call in a thread."""
-        self._admit()
-        return await anyio.to_thread.run_sync(call, limiter=self._limiter)
-
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, and keep it until the end."""
-        self._admit()
-        async with self._limiter:
-            yield
-
-    def _admit(self) -> None:
-        if self._limiter.statistics().tasks_waiting >= self._most:
+        """Run a call in a thread of this lane; one that nobody waits for any more is not begun."""
+        if self._jobs.qsize() >= self._most:
             raise Overloaded(1.0, "too many requests wait for an answer")
+        return await asyncio.wrap_future(self.post(call))
+
+    def post(self, call: Callable[[], T]) -> Future[T]:
+        """Have a call run in a thread of this lane."""
+        if self._started < self._threads:
+            self._started += 1
+            name = f"watchkeeper-{self._name}-{self._started}"
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+        future: Future[T] = Future()
+        self._jobs.put((future, call))
+        return future
+
+    def close(self) -> None:
+        """Let the threads end when what they have begun is done."""
+        for _ in range(self._started):
+            self._jobs.put((Future(), _stop))
+
+    def _work(self) -> None:
+        while True:
+            future, call = self._jobs.get()
+            if call is _stop:
+                return
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(call())
+                except BaseException as error:
+                    future.set_exception(error)
+            del future, call
+
+
+def _stop() -> None:
+    """End a thread."""
+
+
+class Single:
+    """What only one request at a time may do."""
+
+    def __init__(self, what: str) -> None:
+        self._what, self._taken = what, False
+
+    def claim(self) -> None:
+        """Take the one place; the others are told to come back."""
+        if self._taken:
+            raise Overloaded(10.0, f"{self._what} is under way")
+        self._taken = True
+
+    def release(self) -> None:
+        """Give it back."""
+        self._taken = False
 
 
 class Limits:
     """The lanes of a server, and how much of all bodies together is in memory."""
 
     def __init__(self, settings: ServerSettings) -> None:
-        self.ingest = Lane(settings.ingest_threads, settings.most_waiting)
-        self.reading = Lane(settings.read_threads, settings.most_waiting)
-        self.control = Lane(2, settings.most_waiting)
-        self.backup = Lane(1, settings.most_waiting)
+        most = settings.most_waiting
+        self.ingest = Lane("ingest", settings.ingest_threads, most)
+        self.reading = Lane("reading", settings.read_threads, most)
+        self.control = Lane("control", 2, most)
+        self.backup, self.one_backup = Lane("backup", 1, most), Single("another backup")
         self._held, self._most = 0, settings.most_held_bytes
+
+    def close(self) -> None:
+        """Let all threads end."""
+        for lane in (self.ingest, self.reading, self.control, self.backup):
+            lane.close()
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[Callable[[int], None]]:

@@ -73,11 +73,11 @@ class Measured(Protocol):
         """Return measurements as a table."""
         ...
 
-    def profile(self, target: Target, start: datetime, end: datetime) -> Profile:
+    def profile(self, target: Target, start: datetime | None, end: datetime | None) -> Profile:
         """Return the merged profile of the windows in between."""
         ...
 
-    def distribution(self, target: Target, column: str, start: datetime, end: datetime) -> dict[str, Any]:
+    def distribution(self, target: Target, column: str, start: datetime | None, end: datetime | None) -> dict[str, Any]:
         """Return how a column is distributed, beside the reference."""
         ...
 

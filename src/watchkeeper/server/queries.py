@@ -92,8 +92,8 @@ class Quarantine(OfModel):
 class Between(OfStage):
     """A version's rows from ``start`` up to, not including, ``end``."""
 
-    start: Moment = Field(description="The first moment, with its offset.")
-    end: Moment = Field(description="The moment after the last.")
+    start: Moment | None = Field(None, description="The first moment, with its offset.")
+    end: Moment | None = Field(None, description="The moment after the last.")
 
 
 class OfColumn(Between):
@@ -102,12 +102,10 @@ class OfColumn(Between):
     column: Name = Field(description="The column's name.")
 
 
-class Windows(OfStage):
+class Windows(Between):
     """A version's windows."""
 
     every: Every = Field("day", description="How long each lasts.")
-    start: Moment | None = Field(None, description="The first moment, with its offset.")
-    end: Moment | None = Field(None, description="The moment after the last.")
 
 
 class Measurements(OfModel):

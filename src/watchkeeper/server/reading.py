@@ -11,11 +11,13 @@ import pyarrow as pa
 from starlette.requests import Request
 from starlette.responses import Response
 
+from watchkeeper.errors import UnknownColumn
 from watchkeeper.pipeline.values import MeasurementQuery
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.server.body import ARROW, BYTES, JSON
 from watchkeeper.server.encoding import arrow_pieces, json_answer, json_pieces, to_json
 from watchkeeper.server.openapi import Said, anything, binary, listed
+from watchkeeper.server.problems import Problem
 from watchkeeper.server.queries import Between, Measurements, Nothing, OfColumn, OfModel, Quarantine, Windows
 from watchkeeper.server.route import Route
 from watchkeeper.server.services import key_of, services_of
@@ -77,7 +79,10 @@ async def get_distribution(request: Request, where: Annotated[OfColumn, fastapi.
     target = where.target(key_of(request))
 
     def call() -> bytes:
-        return to_json(_pipeline(request).distribution(target, where.column, where.start, where.end))
+        try:
+            return to_json(_pipeline(request).distribution(target, where.column, where.start, where.end))
+        except UnknownColumn as error:
+            raise Problem(404, str(error), kind="unknown-column") from error
 
     return json_answer(await services_of(request).limits.reading.run(call))
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import functools
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
@@ -14,25 +12,29 @@ from watchkeeper.server.limits import Lane
 
 
 class Streamed(StreamingResponse):
-    """An answer from an iterator of bytes, all made in one and the same thread, which ends however the answer ends.
+    """An answer from an iterator of bytes, which is closed however the answer ends.
 
     Made by :meth:`begin`, which makes the first piece, so that what fails at once is still told as a problem.
     """
 
-    _thread: ThreadPoolExecutor
-    _pieces: Iterator[bytes]
+    _end: Callable[[], None]
 
     @classmethod
-    async def begin(cls, lane: Lane, pieces: Iterator[bytes], media_type: str) -> Streamed:
-        """Make the first piece, and return the answer."""
-        thread = ThreadPoolExecutor(1, "watchkeeper-stream")
+    async def begin(
+        cls, lane: Lane, pieces: Iterator[bytes], media_type: str, done: Callable[[], None] | None = None
+    ) -> Streamed:
+        """Make the first piece in a thread of ``lane``, and return the answer; ``done`` is called at its end."""
+
+        def end() -> None:
+            lane.post(functools.partial(_close, pieces)).add_done_callback(lambda _: done() if done else None)
+
         try:
-            first = await _next(lane, thread, pieces)
+            first = await lane.run(functools.partial(next, pieces, None))
         except BaseException:
-            _end(thread, pieces)
+            end()
             raise
-        made = cls(_rest(lane, thread, pieces, first), media_type=media_type)
-        made._thread, made._pieces = thread, pieces
+        made = cls(_rest(lane, pieces, first), media_type=media_type)
+        made._end = end
         return made
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,26 +42,17 @@ class Streamed(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            _end(self._thread, self._pieces)
+            self._end()
 
 
-async def _rest(
-    lane: Lane, thread: ThreadPoolExecutor, pieces: Iterator[bytes], first: bytes | None
-) -> AsyncIterator[bytes]:
+async def _rest(lane: Lane, pieces: Iterator[bytes], first: bytes | None) -> AsyncIterator[bytes]:
     piece = first
     while piece is not None:
         yield piece
-        piece = await _next(lane, thread, pieces)
+        piece = await lane.run(functools.partial(next, pieces, None))
 
 
-async def _next(lane: Lane, thread: ThreadPoolExecutor, pieces: Iterator[bytes]) -> bytes | None:
-    async with lane.turn():
-        return await asyncio.get_running_loop().run_in_executor(thread, next, pieces, None)
-
-
-def _end(thread: ThreadPoolExecutor, pieces: Iterator[bytes]) -> None:
+def _close(pieces: Iterator[bytes]) -> None:
     close = getattr(pieces, "close", None)
     if close is not None:
-        with contextlib.suppress(RuntimeError):  # the interpreter is ending
-            thread.submit(close)
-    thread.shutdown(wait=False)
+        close()

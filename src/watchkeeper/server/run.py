@@ -1,0 +1,187 @@
+"""The process that serves a store: open it, listen, say where, and end in good order."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from watchkeeper.errors import WatchkeeperError
+from watchkeeper.pipeline.pipeline import Pipeline
+from watchkeeper.server.app import create_app
+from watchkeeper.server.binding import Binding
+from watchkeeper.server.protocol import Connection
+from watchkeeper.server.settings import ServerSettings
+from watchkeeper.server.token import make_token, remove_token, write_token
+
+DRAIN = 10.0
+"""Seconds that an end may take: requests under way first, then what was accepted is counted as far as time allows."""
+_REQUESTS = 6
+_MOST_FILES = 65_536
+_SWITCH = 0.001  # seconds after which a thread that computes lets the event loop in
+_MOST_HEAD = 64 << 10
+Tell = Callable[[str], None]
+
+
+def serve(folder: Path, binding: Binding, tell: Tell) -> None:
+    """Serve a store until SIGTERM or SIGINT, then end within :data:`DRAIN` seconds.
+
+    Parameters
+    ----------
+    folder
+        The store; made where it is not there.
+    binding
+        Where to listen.
+    tell
+        Is given sentences for people: the address, and on the very first start a key.
+
+    Raises
+    ------
+    InputError
+        The binding is unwise or impossible.
+    StoreError, Unwritable
+        The store cannot be opened.
+    """
+    binding.check()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    sys.setswitchinterval(_SWITCH)
+    _allow_files()
+    with _opened(folder, binding) as served:
+        served.server.on_start = lambda: _say(served, binding, tell)
+        served.server.run(sockets=[served.socket])
+    tell("Ended; everything that was acknowledged is on disk.")
+
+
+@contextlib.contextmanager
+def serving(folder: Path, patience: float = 600.0) -> Iterator[tuple[str, str]]:
+    """Serve a store to this process alone while a block runs; gives the address and the key for it.
+
+    What was accepted before is counted first, and what the block sends before the end; each may take ``patience`` seconds.
+    """
+    with _opened(folder, Binding(port=0), patience) as served:
+        served.pipeline.settle(patience)
+        started = threading.Event()
+        served.server.on_start = started.set
+        thread = threading.Thread(
+            target=served.server.run, kwargs={"sockets": [served.socket]}, name="watchkeeper-server", daemon=True
+        )
+        thread.start()
+        try:
+            if not started.wait(DRAIN):
+                raise WatchkeeperError("The server within this command did not start. Please report it.")
+            yield served.url, served.secret
+        finally:
+            served.server.should_exit = True
+            thread.join(DRAIN)
+
+
+class Server(uvicorn.Server):
+    """Tells when it has begun to listen, and ends a process without killing it by the signal that it was sent."""
+
+    on_start: Callable[[], None]
+    ending: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        self.on_start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish the requests that are under way."""
+        self.ending = time.monotonic()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Take SIGINT and SIGTERM as the wish to end."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@dataclass(frozen=True, slots=True)
+class _Served:
+    pipeline: Pipeline
+    server: Server
+    socket: socket.socket
+    url: str
+    secret: str
+
+
+@contextlib.contextmanager
+def _opened(folder: Path, binding: Binding, patience: float = DRAIN) -> Iterator[_Served]:
+    """Open a store and a socket, and close them in good order; ``patience`` is how long the end may take."""
+    hosts = binding.hosts()
+    pipeline = Pipeline.open(folder)
+    server: Server | None = None
+    try:
+        with binding.listen() as listening:
+            token = make_token()
+            url = binding.url(listening.getsockname()[1])
+            app = create_app(pipeline, ServerSettings(hosts=hosts), token=token)
+            server = Server(_config(app, binding))
+            write_token(folder, token, binding.certificate)
+            yield _Served(pipeline, server, listening, url, token.secret)
+    finally:
+        remove_token(folder)
+        ending = server.ending if server is not None and server.ending is not None else time.monotonic()
+        pipeline.close(max(1.0, patience - 1.0 - (time.monotonic() - ending)))
+
+
+def _config(app: Any, binding: Binding) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=_REQUESTS,
+        h11_max_incomplete_event_size=_MOST_HEAD,
+        ssl_certfile=binding.certificate,
+        ssl_keyfile=binding.private_key,
+    )
+
+
+def _say(served: _Served, binding: Binding, tell: Tell) -> None:
+    served.pipeline.announce(served.url)
+    if served.pipeline.keys.empty():
+        secret, _ = served.pipeline.keys.create("first", "admin")
+        tell(f"Key      {secret}")
+        tell(
+            "         This key is shown once: it is an admin's. Keep it, or make others with 'watchkeeper keys create'."
+        )
+    tell(f"Serving  {served.url}")
+    if binding.behind_proxy and not binding.allow_hosts:
+        tell("         It answers to names of this machine only; say others with --allow-host NAME.")
+
+
+def _allow_files() -> None:
+    """Allow as many connections as the system lets this process have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
