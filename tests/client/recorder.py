@@ -57,7 +57,7 @@ class Recorder:
                 self.answer(200, {"version": recorder.serving})
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                body = self.body = self.rfile.read(int(self.headers["Content-Length"]))
                 with recorder.came:
                     recorder.requests.append((time.monotonic(), self.path, dict(self.headers)))
                     recorder.came.notify_all()

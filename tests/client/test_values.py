@@ -185,7 +185,7 @@ def session(tmp_path_factory: pytest.TempPathFactory):
 @given(
     st.dictionaries(
         st.text(st.characters(exclude_categories=["Cs"])),
-        SAFE := st.none()
+        st.none()
         | st.booleans()
         | st.integers(-(2**63), 2**63 - 1)
         | st.floats(allow_nan=False)
