@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from watchkeeper.client.connection import connect as connect
     from watchkeeper.client.logger import Logger as Logger
     from watchkeeper.errors import WatchkeeperError as WatchkeeperError
     from watchkeeper.monitor import compare as compare
@@ -28,6 +29,7 @@ _HOMES = {
     "Schema": "watchkeeper.schema",
     "WatchkeeperError": "watchkeeper.errors",
     "compare": "watchkeeper.monitor",
+    "connect": "watchkeeper.client.connection",
     "infer_schema": "watchkeeper.monitor",
     "merge": "watchkeeper.profiles.profile",
     "profile": "watchkeeper.monitor",
@@ -40,6 +42,7 @@ __all__ = [
     "WatchkeeperError",
     "__version__",
     "compare",
+    "connect",
     "infer_schema",
     "merge",
     "profile",

@@ -1,0 +1,105 @@
+"""Commands that need no server: compare two tables; make, merge and show profiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from watchkeeper.cli.reading import Bars
+from watchkeeper.cli.roles import roles, schema_of
+from watchkeeper.cli.root import FILE, Group, cli
+from watchkeeper.cli.tables import show_report
+
+
+@cli.command()
+@click.argument("reference")
+@click.argument("current")
+@roles
+@click.option("--html", type=FILE, help="Write the page: one file that opens without a network.")
+@click.option("--json", "json_", type=FILE, help="Write the report as JSON; - is standard output.")
+@click.option("--alpha", type=float, default=None, help="Chance of any false warning (0.05 unless said).")
+@click.option("--strict", is_flag=True, help="Exit with 3 where any check had not enough data and none was worse.")
+@click.option("--title", default="", help="Title of the page.")
+def compare(reference: str, current: str, **options: Any) -> int:
+    """Compare two tables: what changed, how, and what it did to the model.
+
+    REFERENCE and CURRENT are Parquet or CSV files, folders or quoted globs of them, or saved profiles (.profile). The
+    worst verdict is the exit code.
+    """
+    from watchkeeper import monitor
+    from watchkeeper.detection.comparison import ALPHA
+
+    outputs = {name: options.pop(name) for name in ("html", "json_", "alpha", "strict", "title")}
+    with Bars() as reading:
+        report = monitor.compare(
+            reference,
+            current,
+            schema=schema_of(options),
+            alpha=outputs["alpha"] if outputs["alpha"] is not None else ALPHA,
+            title=outputs["title"],
+            progress=reading.tell,
+        )
+    if outputs["json_"] == Path("-"):
+        click.echo(report.to_json(indent=1))
+    else:
+        show_report(report)
+        if outputs["json_"] is not None:
+            report.save(outputs["json_"], "json")
+    if outputs["html"] is not None:
+        report.save(outputs["html"], "html")
+        click.echo(f"Report: {outputs['html']}", err=True)
+    return report.exit_code(outputs["strict"])
+
+
+@cli.group(cls=Group)
+def profile() -> None:
+    """Make, merge and show profiles: small states from which everything is computed."""
+
+
+@profile.command()
+@click.argument("data")
+@click.option("-o", "--output", type=FILE, required=True, help="Where to write the profile.")
+@roles
+def make(data: str, output: Path, **options: Any) -> int:
+    """Make the profile of DATA, a Parquet or CSV file, folder or quoted glob."""
+    from watchkeeper import monitor
+
+    with Bars() as reading:
+        made = monitor.profile(data, schema_of(options), progress=lambda rows, share: reading.tell(data, rows, share))
+    made.save(output)
+    click.echo(f"{made.rows:,} rows of {len(made.columns)} columns in {output} ({output.stat().st_size:,} bytes).")
+    return 0
+
+
+@profile.command()
+@click.argument("files", nargs=-1, required=True, type=FILE)
+@click.option("-o", "--output", type=FILE, required=True, help="Where to write the merged profile.")
+def merge(files: tuple[Path, ...], output: Path) -> int:
+    """Merge profiles that were made with one schema."""
+    from watchkeeper.profiles.profile import Profile
+    from watchkeeper.profiles.profile import merge as merge_profiles
+
+    merged = merge_profiles(map(Profile.load, files))
+    merged.save(output)
+    click.echo(f"{merged.rows:,} rows of {len(files)} profiles in {output} ({output.stat().st_size:,} bytes).")
+    return 0
+
+
+@profile.command()
+@click.argument("file", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(file: Path, as_json: bool) -> int:
+    """Show what a profile knows."""
+    from rich.console import Console
+
+    from watchkeeper.profiles.profile import Profile
+    from watchkeeper.report import profile_table
+
+    loaded = Profile.load(file)
+    if as_json:
+        click.echo(profile_table.to_json(loaded))
+    else:
+        Console(highlight=False).print(profile_table.render(loaded))
+    return 0

@@ -1,0 +1,123 @@
+"""Commands for whoever runs a server: serve, keys, backups."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from watchkeeper.cli.reach import STORE, reach, reaching
+from watchkeeper.cli.root import FILE, Group, cli
+from watchkeeper.cli.tables import show_json, show_table
+
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@cli.command()
+@click.option("--store", type=FILE, default=STORE, show_default=True, help="The folder in which everything is kept.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8640, show_default=True, help="0 is any free one.")
+@click.option("--allow-host", multiple=True, help="A further name by which the server may be called; repeatable.")
+@click.option("--behind-proxy", is_flag=True, help="A proxy in front does TLS: listen where other machines reach it.")
+@click.option("--tls-cert", type=FILE, help="PEM file with the certificate.")
+@click.option("--tls-key", type=FILE, help="PEM file with its private key.")
+def serve(store: Path, **options: Any) -> int:
+    """Serve: take predictions and labels, measure, and answer. The very first start shows a key, once."""
+    from watchkeeper.server.binding import Binding
+    from watchkeeper.server.run import serve as run_server
+
+    binding = Binding(
+        host=options["host"],
+        port=options["port"],
+        allow_hosts=options["allow_host"],
+        behind_proxy=options["behind_proxy"],
+        certificate=options["tls_cert"],
+        private_key=options["tls_key"],
+    )
+    run_server(store, binding, click.echo)
+    return 0
+
+
+@cli.group(cls=Group)
+def keys() -> None:
+    """Make, list and revoke keys."""
+
+
+@keys.command()
+@click.argument("name")
+@click.option(
+    "--role",
+    type=click.Choice(["ingest", "viewer", "admin"]),
+    required=True,
+    help="ingest sends rows and reads nothing, viewer reads, admin does everything.",
+)
+@click.option("--days", type=click.IntRange(1, 36500), help="After so many days it is refused.")
+@_JSON
+@reaching
+def create(name: str, role: str, days: int | None, as_json: bool, **options: Any) -> int:
+    """Make a key. NAME says what it is for."""
+    expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
+    with reach(options, make=True) as connection:
+        secret, key = connection.create_key(name, role, expires=expires)
+    if as_json:
+        show_json({"secret": secret, "key": key})
+    else:
+        click.echo(secret)
+        click.echo("This key is shown once.", err=True)
+    return 0
+
+
+@keys.command(name="list")
+@_JSON
+@reaching
+def list_(as_json: bool, **options: Any) -> int:
+    """List keys, without their secrets."""
+    with reach(options) as connection:
+        found = connection.keys()
+    if as_json:
+        show_json(found)
+    else:
+        show_table(found, ("id", "name", "role", "prefix", "created", "last_used", "expires", "revoked"), "No keys.")
+    return 0
+
+
+@keys.command()
+@click.argument("id")
+@reaching
+def revoke(id: str, **options: Any) -> int:  # noqa: A002
+    """Refuse the key with this ID from now on."""
+    with reach(options) as connection:
+        connection.revoke_key(id)
+    click.echo(f"The key {id} is refused from now on.")
+    return 0
+
+
+@cli.command()
+@click.argument("file", type=FILE)
+@reaching
+def backup(file: Path, **options: Any) -> int:
+    """Write a consistent backup of a whole store to FILE, a tar, while it is in use."""
+    with reach(options) as connection:
+        size = connection.backup(file)
+    click.echo(f"{size:,} bytes in {file}. 'watchkeeper restore --verify {file}' checks it.")
+    return 0
+
+
+@cli.command()
+@click.argument("file", type=FILE)
+@click.option("--store", type=FILE, help="The folder to restore into; empty or new.")
+@click.option("--verify", is_flag=True, help="Check the backup, and restore nothing.")
+def restore(file: Path, store: Path | None, verify: bool) -> int:
+    """Restore a store from FILE, a backup, or check that it is whole."""
+    from watchkeeper.store import backup as backups
+
+    if verify == (store is not None):
+        raise click.UsageError("Say either --store DIR, to restore into it, or --verify, to check the backup.")
+    summary = backups.verify(file) if store is None else backups.restore(file, store)
+    done = "is whole" if store is None else f"is restored into {store}"
+    click.echo(
+        f"{file} {done}: {summary.files} files, {summary.bytes:,} bytes, {sum(summary.rows.values()):,} records."
+    )
+    return 0
