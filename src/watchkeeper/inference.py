@@ -176,8 +176,9 @@ def _guess_task(table: pa.Table, schema: Schema) -> Task:
         return "multiclass"
     if schema.score is not None:
         return "binary"
-    column = schema.target or schema.prediction
-    assert column is not None
+    named = [column for column in (schema.target, schema.prediction) if column is not None]
+    filled = [column for column in named if table[column].null_count < len(table)]  # labels may all come later
+    column = (filled or named)[0]
     distinct = _distinct(table, column)
     kind = table.schema.field(column).type
     whole = all(_is_whole(label) for label in distinct)

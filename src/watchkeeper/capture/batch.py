@@ -153,6 +153,8 @@ def _to_numbers(array: pa.Array) -> Numbers:
         array = array.cast(pa.duration("us") if pa.types.is_duration(kind) else pa.time64("us")).cast(pa.int64())
     elif pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         array = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    if pa.types.is_nested(kind):  # a list where a number belongs
+        return Numbers(np.full(len(array), np.nan), np.ones(len(array), dtype=bool), len(array) - array.null_count)
     null = _nulls(array)
     if not pa.types.is_float64(array.type):
         array = array.cast(pa.float64(), safe=False)
@@ -252,6 +254,8 @@ def _to_texts(array: pa.Array) -> Texts:
     if not pa.types.is_dictionary(array.type):
         if pa.types.is_null(array.type):
             array = array.cast(pa.string())
+        elif pa.types.is_nested(array.type):
+            array = pa.array([None if v is None else str(v) for v in array.to_pylist()], pa.string())
         array = array.dictionary_encode()
     codes = array.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
     names = array.dictionary

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +23,7 @@ from watchkeeper.pipeline.partition import LABELS, Partition, RawRows, profile_o
 from watchkeeper.pipeline.stored import ProfileStore, StoredWindow, empty_window, window_row
 from watchkeeper.profiles.codec import decode, encode
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.schema import Schema
 from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.store import rows
 from watchkeeper.store.database import Job
@@ -42,6 +43,17 @@ class Applied:
     rebuilt: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The labels of a change: those that count, the ids that get their first one, of those the ones of rows that were
+    counted before, and the ids whose label is replaced."""
+
+    winners: Labels
+    first: set[str]
+    late: Labels
+    replaced: set[str]
+
+
 class Applier:
     """Turns groups into changed profiles.
 
@@ -57,24 +69,28 @@ class Applier:
     def apply(self, connection: sqlite3.Connection, group: Group) -> Applied:
         """Return what is to be written; partitions in memory know of it already."""
         applied = Applied(group)
-        touched: dict[tuple[int, str, int], StoredWindow] = {}
+        windows: dict[tuple[int, str, int], tuple[StoredWindow, list[Change]]] = {}
         for change in group.changes.values():
-            if not change.rows and not change.labels:
-                continue
-            window = self._window(connection, change, touched)
-            self._change(connection, change, window, applied)
-            touched[change.partition.version.id, change.partition.stage, window.start] = window
-        versions = self._catalog.versions
-        applied.windows = [(versions[number], stage, window) for (number, stage, _), window in touched.items()]
+            if change.rows or change.labels:
+                window = self._window(connection, change, windows)
+                key = (change.partition.version.id, change.partition.stage, window.start)
+                windows.setdefault(key, (window, []))[1].append(change)
+        for (number, stage, _), (window, changes) in windows.items():
+            version = self._catalog.versions[number]
+            self._change(connection, version, stage, window, changes, applied)
+            applied.windows.append((version, stage, window))
         return applied
 
     def _window(
-        self, connection: sqlite3.Connection, change: Change, touched: dict[tuple[int, str, int], StoredWindow]
+        self,
+        connection: sqlite3.Connection,
+        change: Change,
+        windows: dict[tuple[int, str, int], tuple[StoredWindow, list[Change]]],
     ) -> StoredWindow:
+        """Return the base window of a change, from this group or from the store; it spans a day once hours are merged."""
         partition = change.partition
-        for (number, stage, _), window in touched.items():
-            inside = window.start <= partition.start < window.stop
-            if inside and (number, stage) == (partition.version.id, partition.stage):
+        for (number, stage, _), (window, _) in windows.items():
+            if (number, stage) == partition.key[:2] and window.start <= partition.start < window.stop:
                 return window
         try:
             found = self._profiles.at(connection, partition.version, partition.stage, partition.start)
@@ -82,24 +98,39 @@ class Applier:
             return self.rebuild_damaged(connection, partition.version, partition.stage, partition.start)
         return found or empty_window(partition.version, partition.start)
 
-    def _change(self, connection: sqlite3.Connection, change: Change, window: StoredWindow, applied: Applied) -> None:
-        schema, partition = window.profile.schema, change.partition
-        winners = change.winners()
-        new = [with_labels(table, schema, winners) for table in change.rows]
-        for table in new:
-            window.profile = window.profile.merge(profile_of(table, schema))
-        fresh = {name for table in change.rows for name in table[schema.id].cast(pa.string()).to_pylist()}
-        first, again = self._sorted(connection, change, winners, fresh)
-        late = {name: winners[name] for name in first if name not in fresh}
-        if again or (late and not window.profile.takes_labels):
-            window.profile = self._anew(connection, window, change)
+    def _change(
+        self, connection: sqlite3.Connection, version: Version, stage: str, window: StoredWindow, changes: list[Change],
+        applied: Applied,
+    ) -> None:  # fmt: skip
+        """Bring a base window's profile up to its changes: by what they add, or anew where a label replaces another."""
+        plans = [self._plan(connection, change) for change in changes]
+        if any(plan.replaced or (plan.late and not window.profile.takes_labels) for plan in plans):
+            window.profile = self.made_anew(connection, version, stage, (window.start, window.stop), changes)
             applied.rebuilt += 1
-        elif late:
-            for table in self._raw_rows(connection, partition, late):
-                window.profile.label(_batch(with_labels(table, schema, late), window.profile))
-        partition.labelled.add(_hashes_of(change, first))
-        applied.labelled[partition.key] = len(first)
-        self._note_delays(connection, change, first, winners, applied)
+        else:
+            for change, plan in zip(changes, plans, strict=True):
+                self._add(connection, change, plan, window)
+        for change, plan in zip(changes, plans, strict=True):
+            change.partition.labelled.add(_hashes_of(change, plan.first))
+            applied.labelled[change.partition.key] = len(plan.first)
+            delays = applied.delays.setdefault(version.model.id, [])
+            delays += [max(0, plan.winners[name][0] - change.partition.start) for name in plan.first]
+
+    def _plan(self, connection: sqlite3.Connection, change: Change) -> _Plan:
+        winners = change.winners()
+        column = (change.partition.version.schema or Schema()).id or "id"
+        fresh = {name for table in change.rows for name in table[column].cast(pa.string()).to_pylist()}
+        first, replaced = self._sorted(connection, change, winners, fresh)
+        late = {name: winners[name] for name in first if name not in fresh}
+        return _Plan(winners, first, late, replaced)
+
+    def _add(self, connection: sqlite3.Connection, change: Change, plan: _Plan, window: StoredWindow) -> None:
+        """Add new rows with their labels, and labels to rows that were counted before."""
+        schema = window.profile.schema
+        for table in change.rows:
+            window.profile = window.profile.merge(profile_of(with_labels(table, schema, plan.winners), schema))
+        for table in self._raw_rows(connection, change.partition, plan.late) if plan.late else []:
+            window.profile.label(_batch(with_labels(table, schema, plan.late), window.profile))
 
     def _sorted(
         self, connection: sqlite3.Connection, change: Change, winners: Labels, fresh: set[str]
@@ -124,7 +155,7 @@ class Applier:
     def _raw_rows(self, connection: sqlite3.Connection, partition: Partition, wanted: Iterable[str]) -> list[pa.Table]:
         """Return the raw rows of a partition with these ids, as far as they are kept."""
         names = pa.array(list(wanted), pa.string())
-        column = (partition.version.schema or Batch).id  # type: ignore[union-attr]
+        column = (partition.version.schema or Schema()).id or "id"
         found = []
         for table in self._raw.read(connection, partition.id, "predictions"):
             some = table.filter(pc.is_in(table[column].cast(pa.string()), names))
@@ -132,35 +163,27 @@ class Applier:
                 found.append(some)
         return found
 
-    def _anew(self, connection: sqlite3.Connection, window: StoredWindow, change: Change | None) -> Profile:
-        """Return a base window's profile made from its raw rows and labels, those of ``change`` included."""
-        partition = change.partition if change is not None else None
-        assert partition is not None
-        return self.made_anew(connection, partition.version, partition.stage, (window.start, window.stop), change)
-
     def made_anew(
         self, connection: sqlite3.Connection, version: Version, stage: str, span: tuple[int, int],
-        change: Change | None = None,
+        changes: Sequence[Change] = (),
     ) -> Profile:  # fmt: skip
-        """Return the profile of all raw rows of a version and stage in ``span``, with the labels that are known."""
+        """Return the profile of all raw rows of a version and stage in ``span`` and of ``changes``, with their labels."""
         assert version.schema is not None
-        schema = version.schema
-        whole = Profile(schema)
-        query = "SELECT id FROM partition WHERE version_id = ? AND stage = ? AND start >= ? AND start < ?"
-        numbers = [n for (n,) in connection.execute(query, (version.id, stage, *span))]
-        extra = change.partition.id if change is not None else None
-        if change is not None and extra is None:
-            numbers.append(None)
-        for number in numbers:
-            tables = self._raw.read(connection, number, "predictions")
-            labels = self._raw.labels_of(connection, number)
-            if change is not None and number == extra:
-                tables = [*tables, *change.rows]
-                for name, value, time, received in change.labels:
-                    if name not in labels or (time, received) >= labels[name][:2]:
-                        labels[name] = (time, received, value)
+        whole = Profile(version.schema)
+        query = "SELECT start, id FROM partition WHERE version_id = ? AND stage = ? AND start >= ? AND start < ?"
+        numbers: dict[int, int | None] = dict(connection.execute(query, (version.id, stage, *span)).fetchall())
+        by_start = {change.partition.start: change for change in changes}
+        for start in sorted(numbers.keys() | by_start.keys()):
+            tables = self._raw.read(connection, numbers.get(start), "predictions")
+            labels = self._raw.labels_of(connection, numbers.get(start))
+            change = by_start.get(start)
+            if change is not None:
+                tables += change.rows
+                for name, label in change.winners().items():
+                    if name not in labels or label[:2] >= labels[name][:2]:
+                        labels[name] = label
             for table in tables:
-                whole = whole.merge(profile_of(with_labels(table, schema, labels), schema))
+                whole = whole.merge(profile_of(with_labels(table, version.schema, labels), version.schema))
         return whole
 
     def rebuild_damaged(self, connection: sqlite3.Connection, version: Version, stage: str, start: int) -> StoredWindow:
@@ -171,13 +194,6 @@ class Applier:
         number, first, stop = connection.execute(query, (version.id, stage, start)).fetchone()
         profile = self.made_anew(connection, version, stage, (first, stop))
         return StoredWindow(first, stop, profile, number)
-
-    def _note_delays(
-        self, connection: sqlite3.Connection, change: Change, first: set[str], winners: Labels, applied: Applied
-    ) -> None:
-        """Keep how long after its hour began each first label became known: good enough to choose when to seal."""
-        delays = applied.delays.setdefault(change.partition.version.model.id, [])
-        delays += [max(0, winners[name][0] - change.partition.start) for name in first]
 
 
 def write_job(applied: Applied, entries: list[Entry], measured: tuple[str, ...], known: int) -> Job:
@@ -314,6 +330,3 @@ def _batch(table: pa.Table, profile: Profile) -> Batch:
 def now() -> int:
     """Return this moment in microseconds."""
     return microseconds(datetime.now(UTC))
-
-
-Clock = Callable[[], int]

@@ -55,13 +55,16 @@ def measure(profile: Profile, reference: Profile | None, seconds: float) -> list
 
 
 def _measured(row: dict[str, Any]) -> Measured:
-    numbers = tuple(_finite(row.get(name)) for name in NUMBERS)
+    numbers = tuple(_number(name, row.get(name)) for name in NUMBERS)
     dims = (row.get("segment"), row.get("column"), row["metric"], row["params"], row["source"], row.get("unit"))
     return Measured(*dims, numbers)
 
 
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def _number(name: str, value: Any) -> float | int | None:
+    """Return a number as the store keeps it: n a whole one, the others floats, what is not finite as nothing."""
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if name == "n" else float(value)
 
 
 def _alone(profile: Profile) -> Iterator[dict[str, Any]]:

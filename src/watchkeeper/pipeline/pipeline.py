@@ -88,6 +88,10 @@ class Pipeline:
         """Wait until everything accepted is counted and measured; returns whether it is."""
         return self._worker.settle(timeout)
 
+    def tidy(self) -> int:
+        """Do all upkeep that is due at once: rows to Parquet, hours to days, what is too old; returns how much was done."""
+        return self._worker.tidy_now()
+
     # --- in -----------------------------------------------------------------------------------------------------------
 
     def submit(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 
 import pyarrow as pa
 
-from watchkeeper.errors import SchemaError, WatchkeeperError
+from watchkeeper.errors import InvalidSchema, SchemaError, WatchkeeperError
 from watchkeeper.inference import infer
 from watchkeeper.pipeline.incoming_arrow import score_columns
 from watchkeeper.schema import Kind, Schema
+from watchkeeper.window import zone_info
+
+_LOG = logging.getLogger("watchkeeper")
 
 DEFAULTS = {
     "id": "id", "timestamp": "timestamp", "target": "label", "prediction": "prediction", "score": "score",
@@ -62,19 +66,28 @@ def guess_schema(rows: pa.Table, given: Schema) -> Schema:
     schema = with_roles(given, features, classes)
     segments = json.loads((rows.schema.metadata or {}).get(b"segments", b"[]"))
     schema.segments = list(dict.fromkeys([*schema.segments, *segments]))
-    named = named_rows(rows, schema)
     if not any(name.startswith("@score") for name in rows.column_names) and given.score is None:
         schema.score = None
     if "@prediction" not in rows.column_names and given.prediction is None:
         schema.prediction = None
-    named = _with_empty(named, schema)
+    plain = with_roles(Schema(zone=_zone(given.zone)), features, classes)
+    plain.score, plain.prediction = schema.score, schema.prediction
+    without_task = plain.replace(score=None, prediction=None, target=None)
+    for attempt in (schema, plain, without_task):
+        try:
+            return infer(_with_empty(named_rows(rows, attempt), attempt), attempt)
+        except WatchkeeperError as error:
+            _LOG.warning("The first rows do not fit a schema, which is guessed anew: %s", error)
+    return without_task
+
+
+def _zone(name: str | None) -> str | None:
+    """Return a zone's name if there is such a zone."""
     try:
-        return infer(named, schema)
-    except WatchkeeperError:
-        plain = with_roles(Schema(zone=given.zone), features, classes)
-        plain.score, plain.segments = schema.score, []
-        plain.prediction = schema.prediction
-        return infer(_with_empty(named_rows(rows, plain), plain), plain)
+        zone_info(name)
+    except InvalidSchema:
+        return None
+    return name
 
 
 def _with_empty(table: pa.Table, schema: Schema) -> pa.Table:

@@ -110,6 +110,17 @@ class Worker:
         """Add columns to a version's schema; what was counted already is counted anew with them."""
         self._do(lambda connection: self._restating.widen(connection, version, given))
 
+    def tidy_now(self) -> int:
+        """Do all upkeep that is due; returns how many partitions and days it changed."""
+
+        def all_of_it(connection: sqlite3.Connection) -> int:
+            return self.upkeep.flush(connection, all_=True)
+
+        done = self._do(all_of_it)
+        while self._do(self.upkeep.merge_hours):
+            done += 1
+        return done + self._do(lambda connection: self.upkeep.expire(connection, now()))
+
     def _do(self, command: Callable[[sqlite3.Connection], T]) -> T:
         """Have something done between two groups, by the thread that works."""
         future: Future[T] = Future()

@@ -25,6 +25,8 @@ _RATIO = 4096
 _ANY_RATIO = 1 << 26  # so much may be claimed whatever the ratio: one long text can compress that far
 _ARRAY = 1
 _DTYPES = {"int64": np.int64, "uint64": np.uint64, "float64": np.float64, "uint8": np.uint8}
+_NAMES = {np.dtype(kind): name for name, kind in _DTYPES.items()}
+_EMPTY = msgpack.ExtType(_ARRAY, msgpack.packb(["int64", [0], "as0", b""], use_bin_type=True))
 _WIDTHS: tuple[type[np.unsignedinteger[Any]], ...] = (np.uint8, np.uint16, np.uint32, np.uint64)
 
 
@@ -69,14 +71,17 @@ def decode(data: bytes) -> dict[str, Any]:
 
 
 def _pack_array(value: object) -> msgpack.ExtType:
-    if not isinstance(value, np.ndarray) or value.dtype.name not in _DTYPES:
+    name = _NAMES.get(value.dtype) if isinstance(value, np.ndarray) else None
+    if name is None or not isinstance(value, np.ndarray):
         kind = getattr(value, "dtype", type(value).__name__)
         raise TypeError(f"a state holds a value or array of {kind}, which cannot be stored")
+    if value.shape == (0,) and name == "int64":
+        return _EMPTY
     flat = np.ascontiguousarray(value).reshape(-1)
     mode, raw = "plain", flat.astype(flat.dtype.newbyteorder("<")).tobytes()
     if value.dtype == np.int64:
         mode, raw = _narrow(flat)
-    return msgpack.ExtType(_ARRAY, msgpack.packb([value.dtype.name, list(value.shape), mode, raw], use_bin_type=True))
+    return msgpack.ExtType(_ARRAY, msgpack.packb([name, list(value.shape), mode, raw], use_bin_type=True))
 
 
 def _narrow(flat: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[str, bytes]:

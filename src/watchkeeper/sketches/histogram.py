@@ -85,6 +85,10 @@ class Histogram:
     def merge(self, other: Histogram) -> Histogram:
         """Return the histogram of both together."""
         merged = Histogram()
+        if len(self.cells) == 0 or len(other.cells) == 0:  # most of a small window's are empty
+            full = self if len(self.cells) else other
+            merged.shift, merged.trailing, merged.cells, merged.counts = full.shift, full.trailing, full.cells, full.counts
+            return merged
         shift = max(self.shift, other.shift)
         both = kernel.add_counts(self.at(shift), other.at(shift))
         merged._settle(*both, shift, min(self.trailing, other.trailing))

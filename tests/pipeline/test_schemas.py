@@ -1,0 +1,216 @@
+"""Schemas: guessed from first rows, given, taken from a reference, widened; what was counted is counted anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from traffic import SCHEMA, TARGET, ipc, labels_of, offline, predictions_arrow, send, table
+
+import watchkeeper as wk
+from watchkeeper.errors import Conflict, CorruptProfile, ProfileVersion, SchemaError, UnknownKey
+from watchkeeper.pipeline.pipeline import Pipeline
+from watchkeeper.pipeline.values import MeasurementQuery, Target
+from watchkeeper.profiles.profile import Profile
+from watchkeeper.testing import difference
+
+
+def rows_of(count: int, **more: Any) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(4)
+    made = []
+    for i in range(count):
+        score = float(rng.random())
+        features = {"x": float(rng.normal()), "city": ["Rome", "Oslo"][i % 2], "n": i % 3}
+        made.append({"id": f"r{i}", "prediction": int(score > 0.5), "score": score, "features": features} | more)
+    return made
+
+
+def send_rows(pipeline: Pipeline, rows: list[dict[str, Any]], target: Target = TARGET) -> None:
+    body = json.dumps({"predictions": rows}).encode()
+    receipt = pipeline.submit("predictions", target, None, "application/json", body).result(30)
+    assert receipt.rejected == 0, receipt.quarantined
+
+
+def schema_of(pipeline: Pipeline, target: Target = TARGET) -> dict[str, Any]:
+    found: dict[str, Any] = next(v["schema"] for v in pipeline.versions(target) if v["version"] == target.version)
+    return found
+
+
+def test_guessed_from_the_first_rows_and_then_frozen(tmp_path: Path) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send_rows(pipeline, rows_of(300, segments={"channel": "web"}, latency=0.25))
+        assert pipeline.settle()
+        schema = schema_of(pipeline)
+        assert (schema["task"], schema["positive"], schema["classes"]) == ("binary", "1", ["0", "1"])
+        assert schema["segments"] == ["channel"]
+        assert (schema["id"], schema["timestamp"], schema["target"], schema["score"]) == (
+            "id",
+            "timestamp",
+            "label",
+            "score",
+        )
+        kinds = schema["kinds"]
+        assert (kinds["x"], kinds["city"], kinds["n"], kinds["latency"]) == (
+            "numeric",
+            "categorical",
+            "categorical",
+            "numeric",
+        )
+        send_rows(
+            pipeline, [row | {"id": f"b{i}", "features": {"x": 1.0, "new": 1}} for i, row in enumerate(rows_of(5))]
+        )
+        labels = json.dumps({"labels": [{"id": f"r{i}", "label": i % 2} for i in range(200)]}).encode()
+        pipeline.submit("labels", TARGET, None, "application/json", labels).result(30)
+        assert pipeline.settle()
+        assert schema_of(pipeline) == schema
+        told = pipeline.versions(TARGET)[0]
+        assert (told["unknown_columns"], told["rows"], told["labels"]) == (["new"], 305, 200)
+        latency = pipeline.measurements(MeasurementQuery(TARGET, every="day", metrics=("latency_p50",)))
+        assert latency["value"].to_pylist() == [0.25]
+
+
+def test_a_role_s_name_is_no_feature_s(tmp_path: Path) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send_rows(pipeline, [r | {"features": {"score": 7.0, "label": "x", "id": 3}} for r in rows_of(60)])
+        assert pipeline.settle()
+        schema = schema_of(pipeline)
+        assert (schema["score"], schema["target"], schema["id"]) == ("_score", "_label", "_id")
+        body = json.dumps({"predictions": [rows_of(1)[0] | {"features": {"_score": 1}}]}).encode()
+        receipt = pipeline.submit("predictions", TARGET, None, "application/json", body).result(30)
+        assert "name of a role's column" in receipt.quarantined[0].reason
+
+
+@pytest.mark.parametrize(
+    ("rows", "task"),
+    [
+        ([{"prediction": v} for v in (1.5, 2.25, 9.0, 7.125)] * 9, "regression"),
+        ([{"prediction": v} for v in "abc"] * 9, "multiclass"),
+        ([{"score": {"a": 0.2, "b": 0.3, "c": 0.5}, "prediction": "c"}] * 9, "multiclass"),
+        ([{"score": 0.3}] * 9, "binary"),
+        ([{"error": "ValueError"}] * 9, "binary"),
+        (
+            [{"prediction": 1, "features": {}}, {"prediction": "x", "features": {"t": "text"}}, {"prediction": True}],
+            "multiclass",
+        ),
+    ],
+)
+def test_every_task_is_counted(tmp_path: Path, rows: list[dict[str, Any]], task: str) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send_rows(pipeline, [r | {"id": str(i)} for i, r in enumerate(rows)])
+        labels = [{"id": str(i), "label": r.get("prediction", 1)} for i, r in enumerate(rows)]
+        pipeline.submit("labels", TARGET, None, "application/json", json.dumps({"labels": labels}).encode()).result(30)
+        assert pipeline.settle()
+        told = pipeline.models("default")[0]
+        assert (told["rows"], told["lost"]) == (len(rows), 0)
+        assert schema_of(pipeline)["task"] == task
+
+
+def test_a_prediction_that_is_no_class_is_counted_without_a_task(tmp_path: Path) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send_rows(pipeline, [{"id": str(i), "prediction": f"summary {i}", "features": {"x": i}} for i in range(400)])
+        assert pipeline.settle()
+        assert (pipeline.models("default")[0]["rows"], schema_of(pipeline)["task"]) == (400, None)
+
+
+def test_types_that_flip_lose_no_row(tmp_path: Path) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        values: list[Any] = [1, 2.5, "text", None, True, [1, 2], "7", -0.0, float("nan"), 10**15]
+        for place, value in enumerate(values * 3):
+            send_rows(pipeline, [{"id": str(place), "prediction": place % 2, "features": {"x": value}}])
+        assert pipeline.settle()
+        told = pipeline.models("default")[0]
+        assert (told["rows"], told["lost"], told["pending"], pipeline.status()["worker_failures"]) == (30, 0, 0, 0)
+
+
+def test_a_reference_before_the_first_row_gives_the_schema(tmp_path: Path) -> None:
+    reference = wk.profile(table(500, 31).drop_columns(["id", "took", "failure"]), wk.Schema(
+        timestamp="when", target="bad", prediction="flag", score="risk", segments=["city"], zone="Europe/Berlin"))  # fmt: skip
+    rows = table(200, 32)
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        pipeline.register(TARGET, None, "event")
+        told = pipeline.set_reference(TARGET, reference.to_bytes())
+        assert told["rows"] == 500
+        send(pipeline, "predictions", ipc(rows.drop_columns(["bad", "took", "failure"])))
+        send(pipeline, "labels", ipc(labels_of(rows)))
+        assert pipeline.settle()
+        drift = pipeline.measurements(
+            MeasurementQuery(TARGET, every="month", column="amount", metrics=("wasserstein",))
+        )
+        assert drift.num_rows == 2
+        estimated = pipeline.measurements(
+            MeasurementQuery(TARGET, every="month", metrics=("roc_auc",), source="estimated")
+        )
+        assert estimated.num_rows > 0
+
+
+def test_a_reference_after_traffic_has_it_counted_anew(tmp_path: Path) -> None:
+    rows = table(300, 33)
+    renamed = {"when": "timestamp", "flag": "prediction", "risk": "score", "took": "latency", "failure": "error"}
+    logged = rows.drop_columns(["bad"]).rename_columns([renamed.get(n, n) for n in rows.column_names if n != "bad"])
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        pipeline.register(TARGET, None, "event")
+        send(pipeline, "predictions", ipc(logged))
+        send(pipeline, "labels", ipc(labels_of(rows)))
+        assert pipeline.settle()
+        assert schema_of(pipeline)["timestamp"] == "timestamp"
+        pipeline.set_reference(TARGET, offline(table(500, 34)).to_bytes())
+        assert pipeline.settle()
+        assert schema_of(pipeline)["timestamp"] == "when"
+        made, whole = pipeline.profile(TARGET, None, None), offline(rows)
+        assert difference(made.state(), whole.state(), sums=Profile.SUMS, annotations=Profile.ANNOTATIONS) is None
+        send(pipeline, "predictions", predictions_arrow(table(50, 35)))
+        assert pipeline.settle()
+        assert pipeline.models("default")[0]["rows"] == 350
+
+
+def test_a_schema_is_widened_by_saying_so(tmp_path: Path) -> None:
+    rows = table(200, 36).append_column("age", pa.array(np.arange(200) % 60 + 20))
+    wider = SCHEMA.replace(kinds=SCHEMA.kinds | {"age": "numeric"})
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        pipeline.register(TARGET, SCHEMA.to_dict(), "event")
+        pipeline.set_reference(TARGET, offline(table(300, 37)).to_bytes())
+        send(pipeline, "predictions", predictions_arrow(rows))
+        send(pipeline, "labels", ipc(labels_of(rows)))
+        assert pipeline.settle()
+        assert pipeline.versions(TARGET)[0]["unknown_columns"] == ["age"]
+        pipeline.register(TARGET, {"kinds": {"age": "numeric"}}, None)
+        made, whole = pipeline.profile(TARGET, None, None), offline(rows, wider)
+        assert difference(made.state(), whole.state(), sums=Profile.SUMS, annotations=Profile.ANNOTATIONS) is None
+        assert pipeline.versions(TARGET)[0]["unknown_columns"] == []
+        reference = pipeline.catalog.version(TARGET).reference
+        assert reference is not None
+        assert reference.columns["age"].nulls == 300
+        with pytest.raises(Conflict, match="something else of kinds"):
+            pipeline.register(TARGET, {"kinds": {"amount": "categorical"}}, None)
+        with pytest.raises(Conflict, match="something else of score"):
+            pipeline.register(TARGET, {"score": "other"}, None)
+
+
+def test_what_is_no_reference_is_refused(tmp_path: Path) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        with pytest.raises(CorruptProfile):
+            pipeline.set_reference(TARGET, b"nonsense")
+        with pytest.raises(CorruptProfile, match="no rows"):
+            pipeline.set_reference(TARGET, Profile(SCHEMA.replace()).to_bytes())
+        data = bytearray(offline(table(40, 38)).to_bytes())
+        data[4] = 77
+        with pytest.raises(ProfileVersion):
+            pipeline.set_reference(TARGET, bytes(data))
+        with pytest.raises(SchemaError, match="neither a score nor a prediction"):
+            pipeline.set_reference(TARGET, wk.profile({"x": [1.5] * 50, "y": [2.5] * 50}).to_bytes())
+        with pytest.raises(UnknownKey, match="Did you mean 'target'"):
+            pipeline.register(TARGET, {"targt": "y"}, None)
+        with pytest.raises(UnknownKey, match="clock"):
+            pipeline.register(TARGET, None, "sundial")
+
+
+def test_a_clock_cannot_change_once_rows_are_counted(tmp_path: Path) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send_rows(pipeline, rows_of(3))
+        assert pipeline.settle()
+        with pytest.raises(Conflict, match="clock cannot change"):
+            pipeline.register(TARGET, None, "event")
