@@ -27,9 +27,12 @@ class Lane:
         self._name, self._threads, self._most = name, threads, most_waiting
         self._started = 0
 
-    async def run(self, call: Callable[[], T]) -> T:
-        """Run a call in a thread of this lane; one that nobody waits for any more is not begun."""
-        if self._jobs.qsize() >= self._most:
+    async def run(self, call: Callable[[], T], *, begun: bool = False) -> T:
+        """Run a call in a thread of this lane; one that nobody waits for any more is not begun.
+
+        ``begun``: it goes on with an answer that was let in before.
+        """
+        if not begun and self._jobs.qsize() >= self._most:
             raise Overloaded(1.0, "too many requests wait for an answer")
         return await asyncio.wrap_future(self.post(call))
 

@@ -136,7 +136,7 @@ def _opened(folder: Path, binding: Binding, patience: float = DRAIN) -> Iterator
             token = make_token()
             url = binding.url(listening.getsockname()[1])
             app = create_app(pipeline, ServerSettings(hosts=hosts), token=token)
-            server = Server(_config(app, binding))
+            server = Server(configured(app, binding))
             write_token(folder, token, binding.certificate)
             yield _Served(pipeline, server, listening, url, token.secret)
     finally:
@@ -145,7 +145,8 @@ def _opened(folder: Path, binding: Binding, patience: float = DRAIN) -> Iterator
         pipeline.close(max(1.0, patience - 1.0 - (time.monotonic() - ending)))
 
 
-def _config(app: Any, binding: Binding) -> uvicorn.Config:
+def configured(app: Any, binding: Binding) -> uvicorn.Config:
+    """Return how uvicorn serves an application."""
     return uvicorn.Config(
         app,
         http=Connection,

@@ -29,7 +29,7 @@ class Streamed(StreamingResponse):
             lane.post(functools.partial(_close, pieces)).add_done_callback(lambda _: done() if done else None)
 
         try:
-            first = await lane.run(functools.partial(next, pieces, None))
+            first = await lane.run(functools.partial(next, pieces, None), begun=True)
         except BaseException:
             end()
             raise
@@ -49,7 +49,7 @@ async def _rest(lane: Lane, pieces: Iterator[bytes], first: bytes | None) -> Asy
     piece = first
     while piece is not None:
         yield piece
-        piece = await lane.run(functools.partial(next, pieces, None))
+        piece = await lane.run(functools.partial(next, pieces, None), begun=True)
 
 
 def _close(pieces: Iterator[bytes]) -> None:

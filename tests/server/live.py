@@ -1,0 +1,87 @@
+"""A server in this process on a real socket, and a way to ask it things byte by byte."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import FastAPI
+
+from watchkeeper.server.binding import Binding
+from watchkeeper.server.run import Server, configured
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Live:
+    """A running application."""
+
+    app: FastAPI
+    host: str
+    port: int
+    secrets: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def ask(
+        self, method: str, path: str, who: str | None = None, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Answer:
+        """Send a request; ``who`` names a secret; a dict is sent as JSON."""
+        sent = dict(headers or {})
+        if who is not None:
+            sent["Authorization"] = f"Bearer {self.secrets[who]}"
+        if isinstance(body, dict):
+            body = json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        with contextlib.closing(http.client.HTTPConnection(self.host, self.port, timeout=30)) as line:
+            line.request(method, path, body, sent, encode_chunked=not isinstance(body, bytes | None))
+            with line.getresponse() as answer:
+                headers_back = {name.lower(): value for name, value in answer.getheaders()}
+                return Answer(answer.status, headers_back, answer.read())
+
+    def raw(self, data: bytes) -> bytes:
+        """Send bytes as they are; return everything until the server closes."""
+        with socket.create_connection((self.host, self.port), timeout=30) as line:
+            line.sendall(data)
+            got = b""
+            while piece := line.recv(65536):
+                got += piece
+            return got
+
+
+@contextlib.contextmanager
+def live(app: FastAPI) -> Iterator[Live]:
+    """Serve an application while a block runs."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server, started = Server(configured(app, Binding())), threading.Event()
+    server.on_start = started.set
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield Live(app, "127.0.0.1", listening.getsockname()[1])
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listening.close()
+        assert not thread.is_alive()
