@@ -1,4 +1,4 @@
-"""Print what things cost: ``python -m benchmarks [compare] [sketches] [start] [install]``, all of them unless named.
+"""Print what things cost: ``python -m benchmarks [compare] [sketches] [start] [client] [install]``, all of them unless named.
 
 Ratios are taken within one run, on one machine, in alternation; absolute times are for orientation.
 """
@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import compare, install, sketches, start
+from benchmarks import client, compare, install, sketches, start
 
-PARTS = {"compare": compare.main, "sketches": sketches.main, "start": start.main, "install": install.main}
+PARTS = {
+    "compare": compare.main,
+    "sketches": sketches.main,
+    "start": start.main,
+    "client": client.main,
+    "install": install.main,
+}
 
 
 def main(names: list[str]) -> int:

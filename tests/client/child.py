@@ -56,6 +56,8 @@ def fork(log: Logger, rows: int) -> int:
 def forks() -> None:
     """Fork children, each of which logs, while four threads log too."""
     log, stop, ids = make(flush_interval=0.05), threading.Event(), deque()
+    ids.append(log.prediction({"parent": "first"}, 1))
+    log.flush()
 
     def busy() -> None:
         while not stop.wait(0.002):
@@ -166,7 +168,7 @@ def signals() -> None:
 
     signal.signal(signal.SIGALRM, handler)
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)}
-    signal.setitimer(signal.ITIMER_REAL, 0.0002, 0.0002)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
     rows, end = 0, time.monotonic() + 20
     while seen[0] < int(OPTIONS[1]) and time.monotonic() < end:
         log.prediction({"in": "main"}, 1)

@@ -78,7 +78,7 @@ def test_killed_it_would_lose_rows_in_memory(server: Recorder, silence, tmp_path
 
 @pytest.mark.parametrize("durability", ["memory", "disk"])
 def test_signals_inside_calls(server: Recorder, tmp_path: Path, durability: str) -> None:
-    child = start("signals", server, tmp_path / "spool", durability, "1500")
+    child = start("signals", server, tmp_path / "spool", durability, "1000")
     out, err = child.communicate(timeout=60)
     told = json.loads(out)
     assert err == ""

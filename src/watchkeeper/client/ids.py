@@ -18,7 +18,7 @@ class Mint:
     middle
         The part that tells processes apart, with its dashes; random.
     count
-        Gives the next number of the counter.
+        Gives the next number of the counter, which has six hexadecimal digits from the start.
 
     Examples
     --------
@@ -31,7 +31,7 @@ class Mint:
 
     def __init__(self) -> None:
         self.middle = f"-{os.urandom(5).hex()}-"
-        self.count = itertools.count().__next__
+        self.count = itertools.count(0x100000).__next__
 
     def at(self, ms: int) -> str:
         """Return a new id for an event ``ms`` milliseconds after 1970; what 12 hex digits cannot hold is clamped."""

@@ -99,10 +99,11 @@ class Journal:
         name = self._mint()
         path = self._spool.folder() / (name + ROWS)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        made = Segment(path, handle)
-        self._full.append(made)
-        made.bytes = os.write(handle, pack_header(name, target))
-        self._full.remove(made)
+        try:
+            made = Segment(path, handle, bytes=os.write(handle, pack_header(name, target)))
+        except OSError:
+            os.close(handle)
+            raise
         kept = self._open.setdefault(target, made)
         if kept is not made:  # a signal handler was faster
             self._full.append(made)

@@ -24,6 +24,7 @@ _SCALARS = frozenset({int, float, str, bool, type(None)})
 _ns = time.time_ns
 LONG = 1024  # characters of a text, and features of a row, from which a row is looked at more closely
 MOST_ID = 256
+ELEVEN_DIGITS = 16**10, 16**11  # milliseconds since 1970 from 2004 to 2527, which need no padding to twelve but a 0
 
 
 class Logger:
@@ -116,14 +117,20 @@ class Logger:
                 copy = dict(features)
                 for value in copy.values():
                     kind = type(value)
-                    odd = kind is not float and kind is not int and (kind is not str or len(value) > LONG)
-                    if odd and value is not None and value is not True and value is not False:
+                    if (
+                        kind is not float
+                        and kind is not int
+                        and (kind is not str or len(value) > LONG)
+                        and value is not None
+                        and value is not True
+                        and value is not False
+                    ):
                         break
                 else:
-                    short = len(copy) <= LONG
-                    if short and type(score) in _SCALARS and type(prediction) in _SCALARS and type(latency) in _SCALARS:
+                    timed = latency is None or type(latency) is float
+                    if timed and len(copy) <= LONG and type(score) in _SCALARS and type(prediction) in _SCALARS:
                         ns, intake = _ns(), self._intake
-                        made = "w%012x%s%06x" % (ns // 1000000, self._middle, self._count())  # noqa: UP031 - faster
+                        made = "w0%x%s%x" % (ns // 1000000, self._middle, self._count())  # noqa: UP031 - faster
                         if len(intake.queue) < intake.wake_at or intake.admit():
                             intake.queue.append((None, made, ns, copy, prediction, score, latency))
                         return made
@@ -269,7 +276,7 @@ class Logger:
         self._courier = Courier(self._plan, self._complaints)
         self._intake = self._courier.intake
         self._middle, self._count = self._intake.mint.middle, self._intake.mint.count
-        self._quick = self._plan.settings.durability == "memory"
+        self._quick = self._plan.settings.durability == "memory" and ELEVEN_DIGITS[0] <= now()[0] < ELEVEN_DIGITS[1]
 
     def after_fork(self) -> None:
         """In a forked child: leave to the parent what is the parent's, and begin anew."""
