@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import ndtri
 
+from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.performance import worse
 from watchkeeper.detection.verdict import FEWEST, POWER, Evidence
 from watchkeeper.metrics import dependence, drift, quality
@@ -18,6 +22,8 @@ from watchkeeper.metrics.names import DRIFT, LARGE, QUALITY, WASSERSTEIN_FLOOR_L
 from watchkeeper.profiles.column import Column, DatetimeColumn, NumericColumn, TextColumn
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.sketches.kernel import Int64s
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class _Side:
     profile: Profile
     days: Int64s | None
     name: str
+    baseline: Baseline | None = None
 
     @property
     def column(self) -> Column:
@@ -71,11 +78,27 @@ class _Side:
     def sampled(self) -> pa.ChunkedArray | None:
         return self.profile.sample.column(self.name)
 
+    def once(self, what: str, compute: Callable[[], T]) -> T:
+        """Return what is computed of the reference once, of the current column each time."""
+        return compute() if self.baseline is None else self.baseline.once((what, self.name), compute)
+
     def design_effect(self) -> float:
+        return self.once("design effect", self._design_effect)
+
+    def missing_effect(self) -> float:
+        return self.once("missing effect", self._missing_effect)
+
+    def natural_variation(self) -> float:
+        values = self.sampled
+        if values is None:
+            return 0.0
+        return self.once("natural variation", lambda: dependence.natural_variation(values, self.days))
+
+    def _design_effect(self) -> float:
         values = self.sampled
         return 1.0 if values is None else dependence.design_effect(values, self.days, quality.usable(self.column))
 
-    def missing_effect(self) -> float:
+    def _missing_effect(self) -> float:
         values = self.sampled
         if values is None or values.null_count == 0:
             return 1.0
@@ -83,14 +106,15 @@ class _Side:
         return dependence.design_effect(missing, self.days, self.column.rows)
 
 
-def column_changes(reference: Profile, current: Profile) -> list[ColumnChange]:
+def column_changes(baseline: Baseline, current: Profile) -> list[ColumnChange]:
     """Return how each column changed, in the order of the schema; what tells of the service itself is left out."""
-    codes = dependence.day_codes(reference), dependence.day_codes(current)
+    reference = baseline.profile
+    codes = baseline.once("days", lambda: dependence.day_codes(reference)), dependence.day_codes(current)
     changes = []
     for name in reference.columns:
         if name in reference.schema.operational:
             continue
-        sides = _Side(reference, codes[0], name), _Side(current, codes[1], name)
+        sides = _Side(reference, codes[0], name, baseline), _Side(current, codes[1], name)
         changes.append(_column_change(*sides, judged=name != reference.schema.timestamp))
     return changes
 
@@ -105,10 +129,7 @@ def _column_change(reference: _Side, current: _Side, judged: bool) -> ColumnChan
     metric = DRIFT["wasserstein" if numeric else "jensen_shannon"]
     evidence = None
     if judged:
-        natural = (
-            dependence.natural_variation(reference.sampled, reference.days) if reference.sampled is not None else 0.0
-        )
-        common = _Common(before, after, cells, bins, sizes, effects, natural)
+        common = _Common(before, after, cells, bins, sizes, effects, reference.natural_variation())
         evidence = _numeric_evidence(common) if numeric else _category_evidence(common)
     return ColumnChange(
         reference.name,
@@ -226,7 +247,7 @@ def _quality_changes(
     changes = []
     for name, (metric, compute) in QUALITY.items():
         now = compute(after, [before])
-        then = _CHANCE[name](before) if name in _CHANCE else compute(before, [before])
+        then = reference.once(name, functools.partial(_expected, name, before))
         if not now.known or (name == "infinite_share" and now.value == then.value == 0):
             continue
         if isinstance(before, DatetimeColumn) and name == "out_of_range_share":
@@ -240,6 +261,11 @@ def _quality_changes(
             evidence = worse(metric, _thin(now, pair[1]), _thin(then, pair[0]))
         changes.append(QualityChange(metric, then, now, evidence))
     return changes
+
+
+def _expected(name: str, before: Column) -> Estimate:
+    """Return the reference's own value of a quality metric, or what chance alone brings."""
+    return _CHANCE[name](before) if name in _CHANCE else QUALITY[name][1](before, [before])
 
 
 def _thin(estimate: Estimate, design_effect: float) -> Estimate:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.columns import ColumnChange, QualityChange, column_changes
 from watchkeeper.detection.performance import MetricChange, performance_changes, segment_changes
 from watchkeeper.detection.verdict import Evidence, Verdict, VerdictName, judge, worst
@@ -52,8 +53,8 @@ class Comparison:
         return worst(v.name for v in self.verdicts)
 
 
-def compare_profiles(reference: Profile, current: Profile, alpha: float = ALPHA) -> Comparison:
-    """Compare two profiles of one schema.
+def compare_profiles(reference: Profile | Baseline, current: Profile, alpha: float = ALPHA) -> Comparison:
+    """Compare two profiles of one schema. A :class:`Baseline` saves time where many are compared with one reference.
 
     Every check may spend an equal part of its family's share of ``alpha`` (Bonferroni), so that the chance of any false
     warning stays at or below ``alpha`` whatever the dependence between checks. Rows of one day count as one block where
@@ -64,10 +65,11 @@ def compare_profiles(reference: Profile, current: Profile, alpha: float = ALPHA)
     SchemaMismatch
         The profiles have different schemas.
     """
-    reference.schema.check_same(current.schema)
-    performance = performance_changes(reference, current)
-    segments = list(segment_changes(reference, current))
-    columns = column_changes(reference, current)
+    baseline = reference if isinstance(reference, Baseline) else Baseline(reference)
+    baseline.profile.schema.check_same(current.schema)
+    performance = performance_changes(baseline, current)
+    segments = list(segment_changes(baseline, current))
+    columns = column_changes(baseline, current)
     quality = [(column, change) for column in columns for change in column.quality]
     families = {
         "performance": [c.evidence for c in performance],
@@ -77,7 +79,7 @@ def compare_profiles(reference: Profile, current: Profile, alpha: float = ALPHA)
     }
     verdicts = _judge(families, alpha)
     return Comparison(
-        reference,
+        baseline.profile,
         current,
         alpha,
         sum(v is not None for family in verdicts.values() for v in family),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.verdict import FEWEST, Evidence
 from watchkeeper.metrics import estimation
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, difference, widened
@@ -33,16 +35,19 @@ def days_of(profile: Profile) -> list[Any]:
     return [outcome for _, outcome in profile.timeline.items()] if profile.timeline is not None else []
 
 
-def performance_changes(reference: Profile, current: Profile) -> list[MetricChange]:
+def performance_changes(baseline: Baseline, current: Profile) -> list[MetricChange]:
     """Return every metric of the task, over all rows."""
+    reference = baseline.profile
     task = reference.schema.task or ""
     if reference.outcome is None or current.outcome is None or task not in TASKS:
         return []
+    before = reference.outcome
     days = days_of(reference), days_of(current)
-    calibrator = calibrator_of(reference.outcome, days[0])
+    calibrator = _whole_calibrator(baseline)
     changes = []
     for name, (metric, compute) in TASKS[task].items():
-        values = compute(reference.outcome, days[0]), compute(current.outcome, days[1])
+        then = baseline.once(("metric", name), functools.partial(compute, before, days[0]))
+        values = then, compute(current.outcome, days[1])
         estimated = estimate_metric(current.outcome, calibrator, name)
         if not (values[0].known or values[1].known or estimated.known):
             continue
@@ -50,26 +55,35 @@ def performance_changes(reference: Profile, current: Profile) -> list[MetricChan
     return changes
 
 
-def segment_changes(reference: Profile, current: Profile) -> Iterator[MetricChange]:
+def segment_changes(baseline: Baseline, current: Profile) -> Iterator[MetricChange]:
     """Yield the headline metrics of the task for each segment that both sides have."""
+    reference = baseline.profile
     task = reference.schema.task or ""
     if task not in TASKS or reference.outcome is None:
         return
-    whole = calibrator_of(reference.outcome, days_of(reference))
-    spread = _Spread(reference), _Spread(current)
+    whole = _whole_calibrator(baseline)
+    spread = baseline.once("spread", lambda: _Spread(reference)), _Spread(current)
     for column, segments in reference.segments.items():
         others = dict(current.segments[column].items())
         for value, before in segments.items():
             after = others.get(value)
             if after is None:
                 continue
-            calibrator = calibrator_of(before, ()) or whole
+            key = (column, value)
+            calibrator = baseline.once(("calibrator", key), functools.partial(calibrator_of, before, ())) or whole
             for place, name in enumerate(SEGMENT_METRICS[task]):
                 metric, compute = TASKS[task][name]
-                then = spread[0].widen(compute(before, ()), name, before)
+                alone = baseline.once(("segment", key, name), functools.partial(compute, before, ()))
+                then = spread[0].widen(alone, name, before)
                 now = spread[1].widen(compute(after, ()), name, after)
                 estimated = spread[1].widen(estimate_metric(after, calibrator, name), name, after)
                 yield _change(metric, then, now, estimated, place == 0, (column, value))
+
+
+def _whole_calibrator(baseline: Baseline) -> estimation.Calibrator | None:
+    reference = baseline.profile
+    assert reference.outcome is not None
+    return baseline.once("calibrator", functools.partial(calibrator_of, reference.outcome, days_of(reference)))
 
 
 class _Spread:

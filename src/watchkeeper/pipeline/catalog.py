@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from watchkeeper.detection.baseline import Baseline
 from watchkeeper.errors import Conflict, InvalidSchema, UnknownKey, UnknownModel
 from watchkeeper.pipeline.values import Target
 from watchkeeper.profiles.profile import Profile
@@ -49,7 +50,12 @@ class Version:
     given: Schema
     schema: Schema | None
     unknown: list[str] = field(default_factory=list)
-    reference: Profile | None = None
+    baseline: Baseline | None = None
+
+    @property
+    def reference(self) -> Profile | None:
+        """The profile that its windows are compared with."""
+        return None if self.baseline is None else self.baseline.profile
 
 
 class Catalog:
@@ -79,7 +85,7 @@ class Catalog:
             unknown = json.loads(row["unknown"] or "[]")
             self._keep(Version(row["id"], by_id[row["model_id"]], row["name"], given, schema, unknown))
         for row in rows.select_all(connection, "reference", tail="ORDER BY id"):
-            self.versions[row["version_id"]].reference = Profile.from_bytes(row["body"])
+            self.versions[row["version_id"]].baseline = Baseline(Profile.from_bytes(row["body"]))
 
     def _keep(self, version: Version) -> None:
         self.versions[version.id] = self._by_name[version.model.id, version.name] = version
@@ -150,7 +156,7 @@ class Catalog:
             rows.insert(connection, "reference", version_id=number, created=created, rows=profile.rows, body=body)
 
         self._database.write(job).result()
-        version.schema, version.reference = schema, profile
+        version.schema, version.baseline = schema, Baseline(profile)
 
 
 def store_schema(connection: sqlite3.Connection, version: Version, schema: Schema) -> None:

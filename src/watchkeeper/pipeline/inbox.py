@@ -37,13 +37,15 @@ class Inbox:
         self._windows = windows
         self._settings = settings
         self._taken = 0
+        self.passed = False
 
     def take(self, connection: sqlite3.Connection, *, one: bool, hurried: bool) -> list[Entry]:
         """Return the next group; empty where nothing waits. ``hurried`` guesses schemas without waiting for more rows."""
         held = self._guess_schemas(connection, hurried)
         group: list[Entry] = []
         count = self._taken = 0
-        seals: dict[int, int] = {}
+        self.passed = False
+        marks: dict[int, int] = {}
         for row in self._waiting(connection, held):
             entry = self._entry(row)
             if entry is None:
@@ -51,7 +53,8 @@ class Inbox:
             group.append(entry)
             count += entry.rows.num_rows
             self._taken += len(row["body"])
-            if one or count >= self._settings.group_rows or self._passes_seal(connection, entry, seals):
+            self.passed = self._passes(connection, entry, marks)
+            if one or self.passed or count >= self._settings.group_rows:
                 break
         return group
 
@@ -104,22 +107,30 @@ class Inbox:
 
     # --- seals --------------------------------------------------------------------------------------------------------
 
-    def _passes_seal(self, connection: sqlite3.Connection, entry: Entry, seals: dict[int, int]) -> bool:
-        """Whether this batch brings an event clock to where a window is sealed: what came later must not be in it."""
+    def _passes(self, connection: sqlite3.Connection, entry: Entry, marks: dict[int, int]) -> bool:
+        """Whether this batch brings an event clock past a seal or the end of a day: what comes later must not be in it.
+
+        ``marks`` holds, for each model in the group, the next moment at which that is so.
+        """
         model, latest = entry.model, entry.latest()
         if model.clock != "event" or latest is None:
             return False
-        if model.id not in seals:
-            seals[model.id] = self._windows.next_seal(connection, model) or 2**62
-        if entry.version is not None and entry.version.schema is not None:
+        delay = self._windows.evaluation_delay(connection, model)
+        zone = self._zone(model)
+        if model.id not in marks:
+            now = model.watermark if model.watermark is not None else latest
+            midnight = microseconds(calendar_window(now, "day", zone).end)
+            marks[model.id] = min(midnight, self._windows.next_seal(connection, model) or midnight)
+        if entry.kind == "predictions":
             first = int(times_of(entry.rows).min())
-            ends = [
-                microseconds(calendar_window(first, every, entry.version.schema.zone).end)
-                for every in self._windows.measured
-            ]
-            delay = self._windows.evaluation_delay(connection, model)
-            seals[model.id] = min([seals[model.id], *(end + delay for end in ends if end > (model.watermark or 0))])
-        return latest >= seals[model.id]
+            ends = [microseconds(calendar_window(first, every, zone).end) + delay for every in self._windows.measured]
+            mark = model.watermark if model.watermark is not None else -(2**62)
+            marks[model.id] = min([marks[model.id], *(end for end in ends if end > mark)])
+        return latest >= marks[model.id]
+
+    def _zone(self, model: Model) -> str | None:
+        schemas = [v.schema for v in self._catalog.versions_of(model) if v.schema is not None]
+        return schemas[0].zone if schemas else None
 
     # --- schemas ------------------------------------------------------------------------------------------------------
 

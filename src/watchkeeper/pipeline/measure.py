@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.comparison import compare_profiles
 from watchkeeper.detection.performance import days_of
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, share_estimate
@@ -39,7 +40,7 @@ class Measured:
 NUMBERS = ("value", "low", "high", "n", "coverage", "reference", "effect", "p_value", "detectable")
 
 
-def measure(profile: Profile, reference: Profile | None, seconds: float) -> list[Measured]:
+def measure(profile: Profile, reference: Baseline | None, seconds: float) -> list[Measured]:
     """Return every measurement of a window.
 
     Against a reference these are the ones of :func:`watchkeeper.compare`: performance, realised and estimated, by segment

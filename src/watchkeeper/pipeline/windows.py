@@ -65,13 +65,24 @@ class Windows:
             return int(self._settings.evaluation_delay.total_seconds() * 1e6)
         if model.id not in self._delays:
             stored = rows.select_one(connection, "model", id=model.id)
-            known = delays_of(stored["delays"] if stored else None)
-            self._delays[model.id] = known.key_at(0.95) if known.count >= _LEAST_DELAYS else DAY
+            kept = stored["seal_delay"] if stored is not None else None
+            self._delays[model.id] = DAY if kept is None else kept
         return self._delays[model.id]
 
-    def forget_delay(self, model_id: int) -> None:
-        """Have the delay computed anew: labels came."""
-        self._delays.pop(model_id, None)
+    def renew_delay(self, connection: sqlite3.Connection, model: Model) -> None:
+        """Learn from the labels so far how late labels are.
+
+        Done when the model's clock passes the end of a day or a seal, and never in between: so what is sealed when depends
+        on what came, in its order, and not on how the worker happened to group it.
+        """
+        stored = rows.select_one(connection, "model", id=model.id)
+        if self._settings.evaluation_delay is not None or stored is None:
+            return
+        known = delays_of(stored["delays"])
+        delay = known.key_at(0.95) if known.count >= _LEAST_DELAYS else DAY
+        if delay != self.evaluation_delay(connection, model):
+            self._database.write(lambda c: rows.update(c, "model", {"id": model.id}, seal_delay=delay)).result()
+            self._delays[model.id] = delay
 
     def next_seal(self, connection: sqlite3.Connection, model: Model) -> int | None:
         """Return the earliest moment at which a window of a model is to be sealed; None where none is open."""
@@ -122,7 +133,7 @@ class Windows:
         known = version.model.now()
         if profile is None:
             return lambda c: rows.update(c, "measured", span.where, dirty=0, revision=max(span.revision, 0))
-        found = measure(profile, version.reference, (span.stop - span.start) / 1e6)
+        found = measure(profile, version.baseline, (span.stop - span.start) / 1e6)
         revision = span.revision + 1
         old = self._latest(connection, span)
         changed = [m for m in found if old.get(m.series) != m.numbers]

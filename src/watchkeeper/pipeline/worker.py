@@ -206,10 +206,10 @@ class Worker:
         """Keep a group, and seal the windows whose time its event clock has brought."""
         self._database.write(job).result()
         self._remember(applied, entries)
-        replayed = {entry.model.id: entry.model for entry in entries if entry.model.clock == "event"}
-        with self._database.reading() as connection:
-            for model in replayed.values():
-                self._windows.seal(connection, model)
+        if entries[-1].model.clock == "event" and self._inbox.passed:
+            with self._database.reading() as connection:
+                self._windows.renew_delay(connection, entries[-1].model)
+                self._windows.seal(connection, entries[-1].model)
 
     def _remember(self, applied: Applied, entries: list[Entry]) -> None:
         """Bring what is kept in memory up to what was committed."""
@@ -223,14 +223,15 @@ class Worker:
             self._catalog.versions[number].unknown = unknown
         for number, some in applied.group.unmet.items():
             self._gatherer.waiting[number] = self._gatherer.waiting.get(number, 0) + len(some)
-        for number, delays in applied.delays.items():
-            if delays:
-                self._windows.forget_delay(number)
         self._inbox.release(self._accepting)
 
     def _measure(self, *, hurried: bool) -> bool:
         with self._database.reading() as connection:
-            sealed = sum(self._windows.seal(connection, model) for model in list(self._catalog.models.values()))
+            models = [m for m in list(self._catalog.models.values()) if m.clock == "wall" or hurried]
+            for model in models:
+                if model.clock == "wall":
+                    self._windows.renew_delay(connection, model)
+            sealed = sum(self._windows.seal(connection, model) for model in models)
         with self._database.reading() as connection:
             measured = self._windows.measure_dirty(connection, all_=hurried)
         return sealed + measured > 0

@@ -25,6 +25,7 @@ _RATIO = 4096
 _ANY_RATIO = 1 << 26  # so much may be claimed whatever the ratio: one long text can compress that far
 _ARRAY = 1
 _DTYPES = {"int64": np.int64, "uint64": np.uint64, "float64": np.float64, "uint8": np.uint8}
+_LIMITS = (1 << 8, 1 << 16, 1 << 32)
 _NAMES = {np.dtype(kind): name for name, kind in _DTYPES.items()}
 _EMPTY = msgpack.ExtType(_ARRAY, msgpack.packb(["int64", [0], "as0", b""], use_bin_type=True))
 _WIDTHS: tuple[type[np.unsignedinteger[Any]], ...] = (np.uint8, np.uint16, np.uint32, np.uint64)
@@ -92,7 +93,7 @@ def _narrow(flat: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[str, bytes]:
     if ascending:
         first, words = words[:1].tobytes(), words[1:] - words[:-1]
     largest = int(words.max()) if len(words) else 0
-    width = next(place for place, w in enumerate(_WIDTHS) if largest <= int(np.iinfo(w).max))
+    width = sum(largest >= limit for limit in _LIMITS)
     return f"{'up' if ascending else 'as'}{width}", first + words.astype(_WIDTHS[width]).tobytes()
 
 

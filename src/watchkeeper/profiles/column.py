@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -16,7 +16,7 @@ from watchkeeper.sketches.categories import Categories
 from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.sketches.kernel import Floats
 from watchkeeper.sketches.moments import Moments
-from watchkeeper.sketches.protocol import State, count_of, part_of, scalar_of
+from watchkeeper.sketches.protocol import State, count_of, merge_all, part_of, scalar_of
 
 
 class _Column:
@@ -44,6 +44,16 @@ class _Column:
         for name in self._PARTS:
             setattr(merged, name, getattr(self, name).merge(getattr(other, name)))
         return merged
+
+    @classmethod
+    def merged(cls, parts: Sequence[Self]) -> Self:
+        """Return the state of all parts together."""
+        made = parts[0]._empty()
+        for name in cls._COUNTS:
+            setattr(made, name, sum(getattr(part, name) for part in parts))
+        for name in cls._PARTS:
+            setattr(made, name, merge_all([getattr(part, name) for part in parts]))
+        return made
 
     def fill(self, batch: Batch, name: str) -> Self:
         """Return the column after rows that were counted as null got the values that they have in ``batch``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from watchkeeper.schema import Schema
 from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.sketches.kernel import Floats, Int64s
 from watchkeeper.sketches.products import Products
-from watchkeeper.sketches.protocol import State, array_of, count_of, counts_of, part_of
+from watchkeeper.sketches.protocol import State, array_of, count_of, counts_of, merge_all, part_of
 
 ERROR_TERMS = ("target", "error", "absolute", "squared", "percentage", "symmetric", "target_squared")
 EVERY_LABEL = 2
@@ -47,6 +47,19 @@ class _Outcome:
             )
             setattr(merged, name, together)
         return merged
+
+    @classmethod
+    def merged(cls, parts: Sequence[Self]) -> Self:
+        """Return the outcome of all parts together."""
+        made = parts[0]._empty()
+        for name in cls._ADDED:
+            first, *rest = [getattr(part, name) for part in parts]
+            setattr(made, name, sum(rest, first))
+        for name in cls._PARTS:
+            each = [getattr(part, name) for part in parts]
+            lists = isinstance(each[0], list)
+            setattr(made, name, [merge_all(some) for some in zip(*each, strict=True)] if lists else merge_all(each))
+        return made
 
     def copy(self) -> Self:
         """Return an outcome of its own with the same content; arrays are shared, for they are replaced, never written to."""

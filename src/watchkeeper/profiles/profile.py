@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -28,7 +28,7 @@ from watchkeeper.profiles.sample import RowSample
 from watchkeeper.profiles.segments import MISSING_VALUE, Segments, Timeline
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.kernel import Int64s
-from watchkeeper.sketches.protocol import State, count_of, part_of
+from watchkeeper.sketches.protocol import State, count_of, merge_all, part_of
 from watchkeeper.window import Window, local_days, moment, zone_info
 
 
@@ -182,6 +182,32 @@ class Profile:
         merged.start, merged.end = _least(self.start, other.start), _greatest(self.end, other.end)
         return merged
 
+    @classmethod
+    def merged(cls, parts: Sequence[Self]) -> Self:
+        """Return the profile of all parts together, which takes about as long as merging two.
+
+        Raises
+        ------
+        SchemaMismatch
+            They were made with different schemas.
+        """
+        first = parts[0]
+        for part in parts[1:]:
+            if part.schema is not first.schema:
+                first.schema.check_same(part.schema)
+        made = cls(first.schema, first.name if len({part.name for part in parts}) == 1 else "")
+        made.rows = sum(part.rows for part in parts)
+        made.columns = {c: merge_all([part.columns[c] for part in parts]) for c in first.columns}
+        if first.outcome is not None:
+            made.outcome = merge_all([part.outcome for part in parts])
+        made.segments = {c: merge_all([part.segments[c] for part in parts]) for c in first.segments}
+        if first.timeline is not None:
+            made.timeline = merge_all([part.timeline for part in parts])
+        made.sample = merge_all([part.sample for part in parts])
+        for part in parts:
+            made.start, made.end = _least(made.start, part.start), _greatest(made.end, part.end)
+        return made
+
     def widen(self, schema: Schema) -> Profile:
         """Return this profile under a schema that names more: columns that its rows lack count as null in all of them.
 
@@ -322,12 +348,10 @@ def merge(profiles: Iterable[Profile]) -> Profile:
     SchemaMismatch
         They were made with different schemas.
     """
-    whole: Profile | None = None
-    for profile in profiles:
-        whole = profile if whole is None else whole.merge(profile)
-    if whole is None:
+    parts = list(profiles)
+    if not parts:
         raise EmptySource("The list to merge", "profiles")
-    return whole
+    return merge_all(parts)
 
 
 def _check_wider(old: Schema, new: Schema) -> None:

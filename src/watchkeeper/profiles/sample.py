@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,20 @@ class RowSample:
         chosen = merged.index.update(other.index.priority, other.index.content, other.index.copies)
         merged.rows = _gather(self.rows, other.rows, chosen)
         return merged
+
+    @classmethod
+    def merged(cls, parts: Sequence[RowSample]) -> RowSample:
+        """Return the sample of all parts together."""
+        made = cls(parts[0]._schema)
+        indices = [part.index for part in parts]
+        priority, content, copies = (
+            np.concatenate([getattr(index, name) for index in indices]) for name in ("priority", "content", "copies")
+        )
+        chosen = made.index.update(priority, content, copies)
+        if made._columns:
+            rows = pa.concat_tables([part.rows for part in parts])
+            made.rows = rows.take(pa.array(chosen)).combine_chunks()
+        return made
 
     def state(self) -> State:
         """Return the content as plain values and arrays."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from watchkeeper.profiles.rows import OutcomeRows
 from watchkeeper.sketches import kernel
 from watchkeeper.sketches.categories import hash_texts
 from watchkeeper.sketches.kernel import Int64s
-from watchkeeper.sketches.protocol import State, array_of, count_of, part_of, strings_of
+from watchkeeper.sketches.protocol import State, array_of, count_of, merge_all, part_of, strings_of
 
 SEGMENT_CAP = 64
 """Part of the format: so many values of a segment column are kept apart."""
@@ -79,6 +79,19 @@ class Segments:
             merged.outcomes[value] = outcome.copy() if mine is None else mine.merge(outcome)  # type: ignore[arg-type]
         merged._settle()
         return merged
+
+    @classmethod
+    def merged(cls, parts: Sequence[Segments]) -> Segments:
+        """Return the segments of all parts together."""
+        made = cls(parts[0]._empty)
+        made.other = merge_all([part.other for part in parts])
+        by_value: dict[str, list[Outcome]] = {}
+        for part in parts:
+            for value, outcome in part.outcomes.items():
+                by_value.setdefault(value, []).append(outcome)
+        made.outcomes = {value: _together(outcomes) for value, outcomes in by_value.items()}
+        made._settle()
+        return made
 
     def items(self) -> list[tuple[str, Outcome]]:
         """Return values with their outcomes, most rows first, ``__other__`` last where there is one."""
@@ -157,6 +170,19 @@ class Timeline:
         merged._settle(np.empty(0, dtype=np.int64))
         return merged
 
+    @classmethod
+    def merged(cls, parts: Sequence[Timeline]) -> Timeline:
+        """Return the timeline of all parts together."""
+        made = cls(parts[0]._empty)
+        made.shift = max(part.shift for part in parts)
+        by_cell: dict[int, list[Outcome]] = {}
+        for part in parts:
+            for cell, outcome in part.outcomes.items():
+                by_cell.setdefault(cell >> (made.shift - part.shift), []).append(outcome)
+        made.outcomes = {cell: _together(outcomes) for cell, outcomes in by_cell.items()}
+        made._settle(np.empty(0, dtype=np.int64))
+        return made
+
     def items(self) -> list[tuple[int, Outcome]]:
         """Return first days (from 1970-01-01) with the outcomes of their stretches, earliest first."""
         return [(cell << self.shift, self.outcomes[cell]) for cell in sorted(self.outcomes)]
@@ -186,6 +212,11 @@ class Timeline:
             raise CorruptProfile("a timeline's parts do not fit each other")
         made.outcomes = dict(zip(cells.tolist(), map(read, _states(outcomes)), strict=True))
         return made
+
+
+def _together(outcomes: list[Outcome]) -> Outcome:
+    """Return the outcome of all; never one of them itself, for outcomes take rows in place."""
+    return outcomes[0].copy() if len(outcomes) == 1 else merge_all(outcomes)
 
 
 def _fold(texts: Texts) -> Int64s:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -58,7 +58,8 @@ class Histogram:
 
     def update_floats(self, values: Floats) -> None:
         """Count finite float64 values, shape (n,)."""
-        self.update(kernel.float_keys(values))
+        if len(values):
+            self.update(kernel.float_keys(values))
 
     def update(self, keys: Int64s) -> None:
         """Count int64 keys, shape (n,)."""
@@ -87,12 +88,29 @@ class Histogram:
         merged = Histogram()
         if len(self.cells) == 0 or len(other.cells) == 0:  # most of a small window's are empty
             full = self if len(self.cells) else other
-            merged.shift, merged.trailing, merged.cells, merged.counts = full.shift, full.trailing, full.cells, full.counts
+            merged.shift, merged.trailing, merged.cells, merged.counts = (
+                full.shift,
+                full.trailing,
+                full.cells,
+                full.counts,
+            )
             return merged
         shift = max(self.shift, other.shift)
         both = kernel.add_counts(self.at(shift), other.at(shift))
         merged._settle(*both, shift, min(self.trailing, other.trailing))
         return merged
+
+    @classmethod
+    def merged(cls, parts: Sequence[Histogram]) -> Histogram:
+        """Return the histogram of all parts together: one sort, however many there are."""
+        full = [part for part in parts if len(part.cells)]
+        made = cls()
+        if full:
+            shift = max(part.shift for part in full)
+            cells, counts = zip(*(part.at(shift) for part in full), strict=True)
+            both = kernel.add_counts((np.concatenate(cells), np.concatenate(counts)), (cells[0][:0], counts[0][:0]))
+            made._settle(*both, shift, min(part.trailing for part in full))
+        return made
 
     def at(self, shift: int) -> tuple[Int64s, Int64s]:
         """Return cells and counts at a coarser (or the same) shift."""

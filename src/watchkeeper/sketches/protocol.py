@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
@@ -33,6 +33,23 @@ class Sketch(Protocol):
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Make a sketch from a state that may be hostile; raises :class:`CorruptProfile`."""
+
+
+Merges = TypeVar("Merges")
+
+
+def merge_all(parts: Sequence[Merges]) -> Merges:
+    """Return the state of all parts together (one at least), by the class's own ``merged`` where it has a quicker way.
+
+    The result is that of merging them one after the other.
+    """
+    together = getattr(type(parts[0]), "merged", None)
+    if together is not None and len(parts) > 1:
+        return together(parts)  # type: ignore[no-any-return]
+    whole: Any = parts[0]
+    for part in parts[1:]:
+        whole = whole.merge(part)
+    return whole  # type: ignore[no-any-return]
 
 
 def array_of(state: Mapping[str, Any], key: str, dtype: type[np.generic], ndim: int = 1) -> NDArray[Any]:

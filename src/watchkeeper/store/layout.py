@@ -10,7 +10,7 @@ TABLES: dict[str, str] = {
     "key": "id TEXT PRIMARY KEY, digest BLOB NOT NULL UNIQUE, prefix TEXT, name TEXT, role TEXT, project_id INTEGER, "
     "created INTEGER, expires INTEGER, revoked INTEGER, last_used INTEGER",
     "model": "id INTEGER PRIMARY KEY, project_id INTEGER, environment TEXT, name TEXT, clock TEXT, serving TEXT, "
-    "created INTEGER, watermark INTEGER, delays BLOB, UNIQUE (project_id, environment, name)",
+    "created INTEGER, watermark INTEGER, delays BLOB, seal_delay INTEGER, UNIQUE (project_id, environment, name)",
     "version": "id INTEGER PRIMARY KEY, model_id INTEGER, name TEXT, given TEXT, schema TEXT, created INTEGER, "
     "unknown TEXT, UNIQUE (model_id, name)",
     "reference": "id INTEGER PRIMARY KEY, version_id INTEGER, created INTEGER, rows INTEGER, body BLOB",
