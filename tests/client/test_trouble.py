@@ -244,8 +244,10 @@ def test_large_rows_are_bounded_by_bytes(logger) -> None:
     log = logger(url=hole.url, queue_bytes=2**20, flush_interval=60.0)
     for _ in range(1000):
         log.prediction({"text": "x" * 10_000})
-    assert log.stats.pending <= 200
-    assert log.stats.dropped["queue full"] >= 800
+    assert (
+        log.stats.pending + log.stats.spooled <= 400
+    )  # what waits in the queue, and what the thread has taken from it
+    assert log.stats.dropped["queue full"] >= 600
     log.close()
     hole.close()
 
