@@ -11,11 +11,12 @@ SOURCE := $(shell find src -type f -not -path '*/__pycache__/*' -not -name page.
 PACKAGE := pyproject.toml hatch_build.py $(UI)
 
 .NOTPARALLEL:
-.PHONY: help demo test lint format build bench docs screenshots chromium clean
+.PHONY: help demo test test-long lint format build bench docs screenshots chromium clean
 
 help:
 	@echo 'make demo         fit a model on flights of 2013, compare July with March, write a report'
 	@echo 'make test         every test that matters (ARGS="-k name" picks some)'
+	@echo 'make test-long    those that take minutes: nine months of flights, hundreds of kills, every byte flipped'
 	@echo 'make lint         ruff, mypy'
 	@echo 'make format       let ruff format and mend'
 	@echo 'make build        wheel and source archive in dist/'
@@ -30,6 +31,9 @@ demo: $(VENV)/demo.stamp
 
 test: chromium $(VENV)/test.stamp
 	$(BIN)/python -m pytest $(ARGS)
+
+test-long: chromium $(VENV)/test.stamp
+	$(BIN)/python -m pytest -m long $(ARGS)
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
