@@ -72,7 +72,7 @@ class Live:
 @contextlib.contextmanager
 def live(app: FastAPI) -> Iterator[Live]:
     """Serve an application while a block runs."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    listening = Binding(port=0).listen()
     server, started = Server(configured(app, Binding())), threading.Event()
     server.on_start = started.set
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from watchkeeper.server.queries import Moment, Name
+from watchkeeper.server.queries import Moment, Name, Title
 
 Scalar = bool | int | float | str | None
 
@@ -88,7 +88,7 @@ class KeyBody(BaseModel):
     """The key that is wanted."""
 
     model_config = ConfigDict(extra="forbid")
-    name: Name = Field(max_length=200, pattern="\\S", description="What it is for.")
+    name: Title = Field(description="What it is for.")
     role: Literal["ingest", "viewer", "admin"]
     expires: Moment | None = Field(None, description="From when on it is refused.")
 

@@ -15,6 +15,10 @@ from watchkeeper.pipeline.values import Every, Target
 _FIRST = datetime(1, 1, 2, tzinfo=UTC)
 _LAST = datetime(9999, 12, 30, tzinfo=UTC)
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern="^[^\\x00-\\x1f\\x7f-\\x9f]+$")]
+Title = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200, pattern="^[^\\s\\x00-\\x1f\\x7f-\\x9f][^\\x00-\\x1f\\x7f-\\x9f]*$"),
+]
 Stage = Literal["serving", "shadow", "canary"]
 
 
