@@ -7,12 +7,13 @@ import json
 import sqlite3
 import threading
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from watchkeeper.client.ids import Mint
 from watchkeeper.errors import Conflict, InputError, InvalidBatch, Overloaded
 from watchkeeper.pipeline.apply import add_to_counter, now
 from watchkeeper.pipeline.body import to_body
-from watchkeeper.pipeline.catalog import Catalog, Model, Version
+from watchkeeper.pipeline.catalog import Catalog, Model, Version, project_id
 from watchkeeper.pipeline.incoming import Bounds, Incoming, read_json
 from watchkeeper.pipeline.incoming_arrow import read_arrow
 from watchkeeper.pipeline.settings import PipelineSettings
@@ -63,9 +64,8 @@ class Accepting:
         incoming = self._read(kind, model, version, content_type, body)
         stored = to_body(incoming.rows) if incoming.rows.num_rows else b""
         self._reserve(len(stored))
-        future = self._database.write(
-            lambda connection: self._store(connection, kind, target, model, version, (name, digest), incoming, stored)
-        )
+        batch = _Batch(kind, target, model, version, name, digest, incoming, stored)
+        future = self._database.write(batch.store)
         future.add_done_callback(lambda done: self._release(len(stored), done))
         return future
 
@@ -129,37 +129,53 @@ class Accepting:
                 self.inbox_bytes += size
         self.arrived.set()
 
-    def _store(
-        self, connection: sqlite3.Connection, kind: Kind, target: Target, model: Model, version: Version | None,
-        key: tuple[str, bytes], incoming: Incoming, stored: bytes,
-    ) -> Receipt:  # fmt: skip
-        """Write a batch, its refused rows and the receipt; what was stored meanwhile under the same key is answered again."""
-        name, digest = key
-        earlier = _replayed(connection, target.project, name, digest)
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """A batch that was read, ready to be stored with its key, its receipt and its refused rows."""
+
+    kind: Kind
+    target: Target
+    model: Model
+    version: Version | None
+    name: str
+    digest: bytes
+    incoming: Incoming
+    body: bytes
+
+    def store(self, connection: sqlite3.Connection) -> Receipt:
+        """Write it; what was stored meanwhile under the same key is answered again."""
+        earlier = _replayed(connection, self.target.project, self.name, self.digest)
         if earlier is not None:
             return earlier
-        received = now()
-        receipt = Receipt(
-            name, incoming.total, incoming.rows.num_rows, len(incoming.refusals), tuple(incoming.refusals[:MOST_LISTED]),
-            None if incoming.minted is None else tuple(incoming.minted),
-        )  # fmt: skip
+        received, receipt = now(), self._receipt()
         rows.insert(
-            connection, "batch", project_id=_project(connection, target.project), id=name, digest=digest,
-            receipt=json.dumps(receipt.to_dict()), received=received,
+            connection, "batch", project_id=project_id(connection, self.target.project), id=self.name,
+            digest=self.digest, receipt=json.dumps(receipt.to_dict()), received=received,
         )  # fmt: skip
-        if stored:
+        if self.body:
             rows.insert(
-                connection, "inbox", model_id=model.id, version_id=version.id if version else None, stage=target.stage,
-                kind=kind, batch=name, rows=incoming.rows.num_rows, received=received, body=stored,
+                connection, "inbox", model_id=self.model.id, version_id=self.version.id if self.version else None,
+                stage=self.target.stage, kind=self.kind, batch=self.name, rows=receipt.accepted, received=received,
+                body=self.body,
             )  # fmt: skip
-        for refusal, content in zip(incoming.refusals, incoming.contents, strict=True):
-            rows.insert(
-                connection, "quarantine", model_id=model.id, version=target.version, kind=kind, batch=name,
-                row=refusal.row, reason=refusal.reason, content=content, received=received,
-            )  # fmt: skip
-        if incoming.refusals:
-            add_to_counter(connection, model.id, "quarantined", len(incoming.refusals))
+        self._quarantine(connection, received)
         return receipt
+
+    def _receipt(self) -> Receipt:
+        incoming = self.incoming
+        listed, minted = tuple(incoming.refusals[:MOST_LISTED]), incoming.minted
+        ids = None if minted is None else tuple(minted)
+        return Receipt(self.name, incoming.total, incoming.rows.num_rows, len(incoming.refusals), listed, ids)
+
+    def _quarantine(self, connection: sqlite3.Connection, received: int) -> None:
+        for refusal, content in zip(self.incoming.refusals, self.incoming.contents, strict=True):
+            rows.insert(
+                connection, "quarantine", model_id=self.model.id, version=self.target.version, kind=self.kind,
+                batch=self.name, row=refusal.row, reason=refusal.reason, content=content, received=received,
+            )  # fmt: skip
+        if self.incoming.refusals:
+            add_to_counter(connection, self.model.id, "quarantined", len(self.incoming.refusals))
 
 
 def _role_columns(version: Version) -> set[str]:
@@ -173,8 +189,8 @@ def _role_columns(version: Version) -> set[str]:
 
 
 def _replayed(connection: sqlite3.Connection, project: str, name: str, digest: bytes) -> Receipt | None:
-    number = _project(connection, project, make=False)
-    found = rows.select_one(connection, "batch", project_id=number, id=name) if number is not None else None
+    known = rows.select_one(connection, "project", name=project)
+    found = rows.select_one(connection, "batch", project_id=known["id"], id=name) if known is not None else None
     if found is None:
         return None
     if found["digest"] != digest:
@@ -183,10 +199,3 @@ def _replayed(connection: sqlite3.Connection, project: str, name: str, digest: b
     told["quarantined"] = tuple(Refusal(**refusal) for refusal in told["quarantined"])
     told["ids"] = tuple(told["ids"]) if told.get("ids") is not None else None
     return Receipt(**told, replayed=True)
-
-
-def _project(connection: sqlite3.Connection, name: str, *, make: bool = True) -> int | None:
-    found = rows.select_one(connection, "project", name=name)
-    if found is None and make:
-        return rows.insert(connection, "project", name=name)
-    return None if found is None else int(found["id"])
