@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from watchkeeper.pipeline.apply import add_to_counter, now
 from watchkeeper.pipeline.body import to_body
 from watchkeeper.pipeline.group import Entry
-from watchkeeper.store import files, rows
+from watchkeeper.store import files, folders, rows
 from watchkeeper.store.database import Database
 
 _LOG = logging.getLogger("watchkeeper")
@@ -39,10 +40,13 @@ def report_damage(database: Database, root: Path, kind: str, row: dict[str, Any]
 def set_batch_aside(database: Database, root: Path, entry: Entry, error: Exception) -> None:
     """Take a batch that cannot be counted out of the inbox and keep it as a file, so that the next ones can be."""
     folder = root / files.QUARANTINE
-    folder.mkdir(exist_ok=True)
+    folders.make_folder(folder, root)
     path = folder / f"batch-{entry.seq}.arrow"
-    path.write_bytes(to_body(entry.rows.combine_chunks()))
-    files.sync_folder(folder)
+    with path.open("wb") as file:
+        file.write(to_body(entry.rows.combine_chunks()))
+        file.flush()
+        os.fsync(file.fileno())
+    folders.sync_folder(folder)
     reason = f"the batch could not be counted ({type(error).__name__}: {error}); it is kept as {path.name}"
     _LOG.error("%s", reason)
 

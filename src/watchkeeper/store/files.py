@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from watchkeeper.errors import CorruptStore
+from watchkeeper.store import folders
 
 FOLDER = "events"
 QUARANTINE = "quarantine"
@@ -32,7 +33,7 @@ def write_rows(root: Path, place: str, rows: pa.Table) -> Written:
     The name is the server's own, so nothing that a user called anything gets into a path.
     """
     folder = root / FOLDER / place
-    _make_folder(folder, root)
+    folders.make_folder(folder, root)
     sink = pa.BufferOutputStream()
     pq.write_table(rows, sink, compression="zstd", write_statistics=True)
     content = sink.getvalue().to_pybytes()
@@ -43,7 +44,7 @@ def write_rows(root: Path, place: str, rows: pa.Table) -> Written:
         file.flush()
         os.fsync(file.fileno())
     partial.rename(target)
-    sync_folder(folder)
+    folders.sync_folder(folder)
     return Written(str(target.relative_to(root)), len(content), hashlib.sha256(content).digest())
 
 
@@ -69,8 +70,9 @@ def set_aside(root: Path, path: str) -> None:
     source = root / path
     if source.exists():
         folder = root / QUARANTINE
-        folder.mkdir(exist_ok=True)
+        folders.make_folder(folder, root)
         source.rename(folder / path.replace("/", "-"))
+        folders.sync_folder(folder)
 
 
 def remove_strays(root: Path, known: set[str]) -> int:
@@ -79,22 +81,3 @@ def remove_strays(root: Path, known: set[str]) -> int:
     for path in strays:
         path.unlink()
     return len(strays)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _make_folder(folder: Path, root: Path) -> None:
-    missing = []
-    while not folder.exists() and folder != root:
-        missing.append(folder)
-        folder = folder.parent
-    for path in reversed(missing):
-        path.mkdir(exist_ok=True)
-        sync_folder(path.parent)

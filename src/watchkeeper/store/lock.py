@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watchkeeper.errors import StoreLocked, Unwritable
+from watchkeeper.store.folders import make_folder
 
 _NAME = "lock"
 
@@ -38,7 +39,7 @@ class FolderLock:
     def __init__(self, folder: Path) -> None:
         self._path = folder / _NAME
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.absolute())
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Unwritable(str(folder), error.strerror or str(error)) from error
