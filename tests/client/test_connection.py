@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,13 +31,14 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]
         ids = pa.array([f"r{n}" for n in range(2000)])
         table = scored_table(2000, 1).append_column("id", ids)
         made.register("m", "1", schema=schema, clock="event")
-        made.set_reference("m", "1", wk.profile(table, schema))
+        made.set_reference("m", "1", wk.profile(scored_table(2000, 2).append_column("id", ids), schema))
         made.send("predictions", stream(table.drop(["label"])), batch="b1", model="m", version="1")
         labels = pa.table({"id": ids, "label": table["label"], "timestamp": table["when"]})
         made.send("labels", stream(labels), batch="b2", model="m")
-        for _ in range(2000):
-            if made.models()[0]["labels"] == 2000 and len(made.measurements("m", metric="roc_auc", source="realised")):
-                break
+        pause, end = threading.Event(), time.monotonic() + 60
+        while not len(made.measurements("m", metric="roc_auc", source="realised")):
+            assert time.monotonic() < end
+            pause.wait(0.1)
         yield made
 
 
@@ -48,7 +50,7 @@ def stream(table: pa.Table) -> bytes:
 
 
 def test_it_reads_everything_that_a_server_tells(connection: Connection) -> None:
-    (model,) = connection.models()
+    (model,) = [model for model in connection.models() if model["model"] == "m"]
     assert (model["model"], model["rows"], model["labels"]) == ("m", 2000, 2000)
     (version,) = connection.versions("m")
     assert version["reference"]["rows"] == 2000

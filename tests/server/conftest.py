@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,24 +12,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fake import FakePipeline
-from live import Live, live
+from live import Live, Serve, live, make_secrets
 
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.server.app import create_app
 from watchkeeper.server.settings import ServerSettings
-
-Serve = Callable[..., Live]
-
-
-def make_secrets(pipeline: Pipeline | FakePipeline) -> dict[str, str]:
-    """Return a secret of every kind."""
-    ring = pipeline.keys
-    found = {role: ring.create(role, role)[0] for role in ("ingest", "viewer", "admin")}
-    found["elsewhere"] = ring.create("elsewhere", "admin", "other")[0]
-    found["revoked"], key = ring.create("revoked", "admin")
-    assert ring.revoke(key.id, "default")
-    found["expired"] = ring.create("expired", "admin", "default", datetime.now(UTC) - timedelta(seconds=1))[0]
-    return found | {"wrong": "wk_" + "0" * 56, "nonsense": "\N{SNOWMAN}".encode().decode("latin-1")}
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,15 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fastapi import FastAPI
 
 from watchkeeper.server.binding import Binding
+from watchkeeper.server.ports import Upkeep
 from watchkeeper.server.run import Server, configured
 
 
@@ -67,6 +69,20 @@ class Live:
             while piece := line.recv(65536):
                 got += piece
             return got
+
+
+Serve = Callable[..., Live]
+
+
+def make_secrets(pipeline: Upkeep) -> dict[str, str]:
+    """Return a secret of every kind."""
+    ring = pipeline.keys
+    found = {role: ring.create(role, role)[0] for role in ("ingest", "viewer", "admin")}
+    found["elsewhere"] = ring.create("elsewhere", "admin", "other")[0]
+    found["revoked"], key = ring.create("revoked", "admin")
+    assert ring.revoke(key.id, "default")
+    found["expired"] = ring.create("expired", "admin", "default", datetime.now(UTC) - timedelta(seconds=1))[0]
+    return found | {"wrong": "wk_" + "0" * 56, "nonsense": "\N{SNOWMAN}".encode().decode("latin-1")}
 
 
 @contextlib.contextmanager

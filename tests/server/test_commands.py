@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,11 +87,14 @@ def test_a_replay_from_files_to_measurements(
     assert as_json(capsys, *log, *ROLES)["replayed"] == ROWS  # the version that serves; the same rows again
     labels = as_json(capsys, "log", files / "labels.parquet", "--model", model, "--labels", *where)
     assert (labels["rows"], labels["accepted"]) == (ROWS, ROWS)
-    for _ in range(300):
+    pause, end = threading.Event(), time.monotonic() + 60
+    while True:
         (found,) = [m for m in as_json(capsys, "models", *where) if m["model"] == model]
         measured = as_json(capsys, "measurements", model, "--metric", "roc_auc", "--every", "day", *where)
         if found["labels"] == ROWS and any(m["source"] == "realised" for m in measured):
             break
+        assert time.monotonic() < end
+        pause.wait(0.1)
     assert (found["rows"], found["labels"], found["serving"]) == (ROWS, ROWS, "1")
     assert {m["metric"] for m in measured} == {"roc_auc"}
     code, out, _ = call(capsys, "measurements", model, "--metric", "roc_auc", *where)

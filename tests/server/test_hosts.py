@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from live import Live
+from live import Live, Serve
 
-from conftest import Serve
 from watchkeeper.server.hosts import LOOPBACK, host_name, host_trouble, is_loopback, is_wildcard
 
 

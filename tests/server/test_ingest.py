@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from fake import FakePipeline
-from live import Live
+from live import Live, Serve, live, make_secrets
 
-from conftest import Serve
 from watchkeeper.pipeline.pipeline import Pipeline
+from watchkeeper.server.app import create_app
 
 ARROW = "application/vnd.apache.arrow.stream"
 
@@ -86,11 +86,6 @@ def test_a_name_may_be_any_text(real: Live) -> None:
 
 
 def test_an_acknowledged_batch_is_there_after_the_process_opens_the_store_anew(tmp_path: Path) -> None:
-    from live import live
-
-    from conftest import make_secrets
-    from watchkeeper.server.app import create_app
-
     with Pipeline.open(tmp_path / "store") as pipeline, live(create_app(pipeline)) as served:
         served.secrets = make_secrets(pipeline)
         served.ask("POST", place("kept"), "ingest", {"predictions": [{"prediction": 1}] * 7})

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from fake import FakePipeline
-from live import Answer, Live
+from live import Answer, Live, Serve
 
-from conftest import Serve
 from watchkeeper.errors import (
     Conflict,
     CorruptProfile,

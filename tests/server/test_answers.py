@@ -7,9 +7,8 @@ import re
 
 import pyarrow as pa
 from fake import FakePipeline
-from live import Live
+from live import Live, Serve
 
-from conftest import Serve
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.server.counts import BUCKETS
 
