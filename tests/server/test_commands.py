@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -210,3 +211,12 @@ def test_the_environment_says_which_server(
     monkeypatch.setenv("WATCHKEEPER_URL", url)
     monkeypatch.setenv("WATCHKEEPER_KEY", key)
     assert as_json(capsys, "keys", "list")[0]["name"] == "first"
+
+
+@pytest.mark.parametrize("command", ["serve", "keys create x --role viewer"])
+def test_a_missing_package_is_named_with_how_to_get_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    code, _, err = call(capsys, *command.split(), "--store", tmp_path / "store")
+    assert (code, "pip install 'watchkeeper[server]'" in err) == (64, True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from watchkeeper.cli.reach import STORE, reach, reaching
+from watchkeeper.cli.reach import STORE, reach, reaching, require_server
 from watchkeeper.cli.root import FILE, Group, cli
 from watchkeeper.cli.tables import show_json, show_table
 
@@ -25,6 +25,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--tls-key", type=FILE, help="PEM file with its private key.")
 def serve(store: Path, **options: Any) -> int:
     """Serve: take predictions and labels, measure, and answer. The very first start shows a key, once."""
+    require_server()
     from watchkeeper.server.binding import Binding
     from watchkeeper.server.run import serve as run_server
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,17 @@ def reaching(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def require_server() -> None:
+    """Raise where the packages that a server needs are not installed."""
+    from watchkeeper.errors import MissingExtra
+
+    for package in ("fastapi", "uvicorn"):
+        try:
+            importlib.import_module(package)
+        except ImportError as error:
+            raise MissingExtra(package, "server", "Opening a store") from error
+
+
 @contextlib.contextmanager
 def reach(options: dict[str, Any], *, make: bool = False) -> Iterator[Connection]:
     """Give a connection to the server that the options mean; takes them out of ``options``.
@@ -52,6 +64,7 @@ def reach(options: dict[str, Any], *, make: bool = False) -> Iterator[Connection
         return
     if not make and not (store / "watchkeeper.db").exists():
         raise InputError(f"There is no store in {store}. 'watchkeeper serve --store {store}' makes one.")
+    require_server()
     from watchkeeper.server.run import serving
 
     with serving(store) as (address, secret):
