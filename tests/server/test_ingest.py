@@ -95,19 +95,33 @@ def test_an_acknowledged_batch_is_there_after_the_process_opens_the_store_anew(t
         assert model["rows"] + model["pending"] == 7
 
 
-def test_readers_that_take_for_ever_do_not_keep_batches_waiting(serve: Serve, pipeline: FakePipeline) -> None:
-    served = serve(read_threads=2, most_waiting=3)
+def beside_slow_readers(served: Live, pipeline: FakePipeline) -> list[int]:
+    """Return the statuses of what is asked while readers have taken every place and answers are held back."""
     served.ask("POST", place("m"), "ingest", {"predictions": [1]})
     pipeline.reading_gate.clear()
     with concurrent.futures.ThreadPoolExecutor(12) as threads:
         readers = [threads.submit(served.ask, "GET", "/api/v1/measurements?model=m", "viewer") for _ in range(12)]
-        refused = [done.result() for _, done in zip(range(7), concurrent.futures.as_completed(readers), strict=False)]
-        assert {answer.status for answer in refused} == {429}  # two are being answered, three wait
-        assert served.ask("POST", place("m"), "ingest", {"predictions": [2]}).status == 200
-        assert served.ask("GET", "/healthz").status == 200
-        assert served.ask("GET", "/readyz").status == 200
-        pipeline.reading_gate.set()
+        try:
+            ended = concurrent.futures.as_completed(readers)
+            refused = [done.result() for _, done in zip(range(7), ended, strict=False)]
+            assert {answer.status for answer in refused} == {429}  # two are being answered, three wait
+            sent = served.ask("POST", place("m"), "ingest", {"predictions": [2]}).status
+            found = [sent, *(served.ask("GET", path).status for path in ("/healthz", "/readyz"))]
+        finally:
+            pipeline.reading_gate.set()
         assert sorted(reader.result().status for reader in readers) == [200] * 5 + [429] * 7
+    return found
+
+
+def test_readers_that_take_for_ever_do_not_keep_batches_waiting(serve: Serve, pipeline: FakePipeline) -> None:
+    assert beside_slow_readers(serve(read_threads=2, most_waiting=3), pipeline) == [200, 200, 200]
+
+
+def test_that_would_be_seen_if_readers_and_batches_shared_their_threads(serve: Serve, pipeline: FakePipeline) -> None:
+    served = serve(read_threads=2, most_waiting=3)
+    limits = served.app.state.services.limits
+    limits.ingest = limits.reading
+    assert beside_slow_readers(served, pipeline) == [429, 200, 200]
 
 
 def test_the_event_loop_does_nothing_of_it(serve: Serve, pipeline: FakePipeline) -> None:
