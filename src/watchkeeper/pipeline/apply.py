@@ -25,6 +25,7 @@ from watchkeeper.profiles.codec import decode, encode
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.histogram import Histogram
+from watchkeeper.sketches.kernel import Int64s
 from watchkeeper.store import rows
 from watchkeeper.store.database import Job
 from watchkeeper.window import calendar_window, microseconds
@@ -252,15 +253,28 @@ def _write_partition(
     if partition.id is None:
         partition.id = rows.insert(
             connection, "partition", version_id=partition.version.id, stage=partition.stage, start=partition.start,
-            rows=0, labelled=0,
+            rows=0, labelled=0, foreign_sum=0,
         )  # fmt: skip
     partition.rows, partition.labels = partition.rows + added, partition.labels + labelled
-    rows.update(connection, "partition", {"id": partition.id}, rows=partition.rows, labelled=partition.labels)
+    told: dict[str, Any] = {"rows": partition.rows, "labelled": partition.labels}
+    if any(len(hashes) for hashes in change.foreign):
+        told["foreign_sum"] = _write_foreign(connection, partition.id, np.concatenate(change.foreign).view(np.int64))
+    rows.update(connection, "partition", {"id": partition.id}, **told)
     for kind, count, body in parts:
         rows.insert(connection, "part", partition_id=partition.id, kind=kind, rows=count, body=body)
-    for hashes in change.foreign:
-        pairs = [(h, partition.id) for h in hashes.view(np.int64).tolist()]
-        rows.insert_many(connection, "foreign_id", pairs)
+
+
+def _write_foreign(connection: sqlite3.Connection, number: int, hashes: Int64s) -> int:
+    """Write hashes of ids of somebody's own making; returns the XOR of all that the partition has now."""
+    stored = rows.select_one(connection, "partition", id=number)
+    assert stored is not None
+    before = connection.total_changes
+    rows.insert_many(connection, "foreign_id", [(value, number) for value in hashes.tolist()])
+    if connection.total_changes - before == len(hashes):
+        return int(stored["foreign_sum"]) ^ int(np.bitwise_xor.reduce(hashes))
+    query = "SELECT hash FROM foreign_id WHERE partition_id = ?"  # some ids have the same hash
+    found = [value for (value,) in connection.execute(query, (number,))]
+    return int(np.bitwise_xor.reduce(np.array(found, dtype=np.int64)))
 
 
 def _write_models(connection: sqlite3.Connection, applied: Applied) -> None:

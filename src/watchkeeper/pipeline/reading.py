@@ -23,7 +23,7 @@ from watchkeeper.window import calendar_window, microseconds, moment
 
 TABLE = pa.schema([*MEASUREMENTS, ("every", pa.string()), ("stage", pa.string()), ("sealed", pa.bool_())])
 """The columns of stored measurements: those of a comparison, and which windows they are of."""
-_DIMS = ("version_id", "every", "stage", "segment", "column", "metric", "params", "source", "unit", "start", "stop")
+_SPAN = ("version_id", "stage", "every", "start")
 _REVISIONS = {
     "latest": "m.revision = (SELECT max(x.revision) FROM measurement x WHERE x.series_id = m.series_id AND x.start = m.start)",
     "sealed": "w.sealed_revision IS NOT NULL AND m.revision = (SELECT max(x.revision) FROM measurement x "
@@ -120,15 +120,19 @@ class Reading:
         conditions, values = _conditions(query, [v.id for v in versions])
         numbers = ", ".join(f"m.{name}" for name in NUMBERS)
         statement = (
-            "SELECT s.version_id, s.every, s.stage, s.segment, s.column_name, s.metric, s.params, s.source, s.unit, m.start, "
-            f"w.stop, w.sealed_at IS NOT NULL, m.series_id, m.revision, m.known_at, {numbers}, m.crc FROM series s "
+            f"SELECT m.series_id, m.start, m.revision, m.known_at, {numbers}, m.crc FROM series s "
             "JOIN measurement m ON m.series_id = s.id JOIN measured w ON w.version_id = s.version_id AND w.stage = s.stage "
             f"AND w.every = s.every AND w.start = m.start WHERE {conditions} AND {_REVISIONS[query.revisions]} "
             "ORDER BY m.start, s.id, m.revision"
         )
+        where: dict[str, Any] = {"version_id": [v.id for v in versions], "stage": query.target.stage}
         with self._database.reading() as connection:
             found = connection.execute(statement, values).fetchall()
-        return _table(found, model, {v.id: v.name for v in versions}, every_value=query.revisions == "all")
+            series = {s["id"]: s for s in rows.select_all(connection, "series", **where)}
+            spans = {tuple(w[name] for name in _SPAN): w for w in rows.select_all(connection, "measured", **where)}
+        names = {v.id: v.name for v in versions}
+        dims = [_dims(series, spans, names, *row[:2]) for row in found]
+        return _table(found, dims, model, every_value=query.revisions == "all")
 
     def profile(self, target: Target, start: datetime | None, end: datetime | None) -> Profile:
         """Return the profile of all rows in an interval.
@@ -212,20 +216,29 @@ def _conditions(query: MeasurementQuery, versions: list[int]) -> tuple[str, list
     return names.removeprefix(" WHERE ") + more, values + times
 
 
-def _table(found: list[tuple[Any, ...]], model: Model, versions: dict[int, str], *, every_value: bool) -> pa.Table:
-    dims = (*_DIMS, "sealed")
+def _dims(
+    all_series: dict[int, dict[str, Any]], spans: dict[tuple[Any, ...], dict[str, Any]], versions: dict[int, str],
+    number: int, start: int,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what a measurement is of."""
+    series = all_series.get(number)
+    window = spans.get((*(series[name] for name in _SPAN[:-1]), start)) if series is not None else None
+    if series is None or window is None:
+        raise CorruptStore("a measurement", f"what it is of is not there (series {number}, window {start})")
+    made = {name: series[name] for name in ("every", "stage", "segment", "metric", "params", "source", "unit")}
+    made |= {"version": versions[series["version_id"]], "column": series["column_name"]}
+    return made | {"sealed": window["sealed_at"] is not None, "window_start": start, "window_end": window["stop"]}
+
+
+def _table(found: list[tuple[Any, ...]], dims: list[dict[str, Any]], model: Model, *, every_value: bool) -> pa.Table:
     made: dict[str, list[Any]] = {name: [] for name in TABLE.names}
-    for row in found:
-        here = dict(zip(dims, row[: len(dims)], strict=True))
-        series, revision, known, *numbers, crc = row[len(dims) :]
-        if rows.crc_of((series, here["start"], revision, known, *numbers)) != crc:
-            raise CorruptStore("a measurement", f"its checksum is wrong ({here['metric']}, {moment(here['start'])})")
+    for (series, start, revision, known, *numbers, crc), here in zip(found, dims, strict=True):
+        if rows.crc_of((series, start, revision, known, *numbers)) != crc:
+            raise CorruptStore("a measurement", f"its checksum is wrong ({here['metric']}, {moment(start)})")
         if numbers[0] is None and not every_value:
             continue  # it was withdrawn: the window no longer has such a value
         values = dict(zip(NUMBERS, numbers, strict=True)) | here | {"revision": revision, "known_at": known}
         values |= {"project": model.project, "environment": model.environment, "model": model.name}
-        values |= {"version": versions[here["version_id"]], "window_start": here["start"], "window_end": here["stop"]}
-        values["sealed"] = bool(values["sealed"])
         for name in TABLE.names:
             made[name].append(values[name])
     return pa.table({name: pa.array(made[name], TABLE.field(name).type) for name in TABLE.names}, schema=TABLE)

@@ -168,14 +168,26 @@ def check(folder: Path) -> dict[str, int]:
                 raise CorruptStore(NAME, said)
             for table in TABLES:
                 counts[table] = sum(1 for _ in rows.select(connection, table))
+            _check_ids(connection)
             found = rows.select_all(connection, "file", state="fine")
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # the latter from what the check itself says
         raise CorruptStore(NAME, str(error)) from error
     for file in found:
         path = folder / file["path"]
         if not path.exists() or hashlib.sha256(path.read_bytes()).digest() != file["digest"]:
             raise CorruptStore(file["path"], "its checksum is wrong" if path.exists() else "it is missing")
     return {table: count for table, count in counts.items() if table not in UNCHECKED}
+
+
+def _check_ids(connection: sqlite3.Connection) -> None:
+    """Check the index over ids against what each partition knows of it."""
+    sums: dict[int, int] = {}
+    for hash_, number in rows.select(connection, "foreign_id"):
+        sums[number] = sums.get(number, 0) ^ hash_
+    known = {partition["id"]: partition["foreign_sum"] for partition in rows.select_all(connection, "partition")}
+    for number in known.keys() | sums.keys():
+        if known.get(number) != sums.get(number, 0):
+            raise CorruptStore(NAME, f"the ids of partition {number} are not those that were written")
 
 
 def _digest(path: Path) -> str:

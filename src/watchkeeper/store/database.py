@@ -19,6 +19,8 @@ Job = Callable[[sqlite3.Connection], Any]
 NAME = "watchkeeper.db"
 _MOST_JOBS = 256
 _STOP = object()
+_UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
+"""The latter is raised in place of the former where what SQLite says of damage quotes the damage."""
 
 
 class Database:
@@ -44,7 +46,7 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             self._set_up(connection)
             self._prepare(connection)
-        except sqlite3.DatabaseError as error:
+        except _UNREADABLE as error:
             raise CorruptStore(str(self.path), str(error)) from error
         return connection
 
@@ -79,7 +81,13 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give a connection that sees one state of the store, however long it reads; one for each thread."""
+        """Give a connection that sees one state of the store, however long it reads; one for each thread.
+
+        Raises
+        ------
+        CorruptStore
+            What is read is damaged.
+        """
         connection = getattr(self._local, "connection", None)
         if connection is None:
             uri = f"{self.path.absolute().as_uri()}?mode=ro"
@@ -90,11 +98,16 @@ class Database:
         if connection.in_transaction:
             yield connection
             return
-        connection.execute("BEGIN")
         try:
+            connection.execute("BEGIN")
             yield connection
+        except _UNREADABLE as error:
+            if isinstance(error, sqlite3.ProgrammingError | sqlite3.IntegrityError):
+                raise
+            raise CorruptStore(str(self.path), str(error)) from error
         finally:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Do what waits, then close."""

@@ -20,7 +20,7 @@ TABLES: dict[str, str] = {
     "quarantine": "id INTEGER PRIMARY KEY, model_id INTEGER, version TEXT, kind TEXT, batch TEXT, row INTEGER, "
     "reason TEXT, content TEXT, received INTEGER",
     "partition": "id INTEGER PRIMARY KEY, version_id INTEGER, stage TEXT, start INTEGER, rows INTEGER, labelled INTEGER, "
-    "UNIQUE (version_id, stage, start)",
+    "foreign_sum INTEGER, UNIQUE (version_id, stage, start)",
     "part": "id INTEGER PRIMARY KEY AUTOINCREMENT, partition_id INTEGER, kind TEXT, rows INTEGER, body BLOB",
     "file": "id INTEGER PRIMARY KEY AUTOINCREMENT, partition_id INTEGER, kind TEXT, path TEXT UNIQUE, rows INTEGER, "
     "bytes INTEGER, digest BLOB, state TEXT",
@@ -42,7 +42,7 @@ TABLES: dict[str, str] = {
 """Columns of each table; ``crc`` is added to each."""
 WITHOUT_ROWID = {"batch", "foreign_id", "measurement", "measured", "counter"}
 UNCHECKED = {"foreign_id"}
-"""An index over ids, made anew from the rows where it is damaged."""
+"""An index over ids, too large for a checksum a row; ``foreign_sum`` of each partition is the XOR of its hashes."""
 INDEXES = (
     "CREATE INDEX part_by_partition ON part (partition_id, kind)",
     "CREATE INDEX file_by_partition ON file (partition_id, kind)",
