@@ -137,18 +137,18 @@ class Verdict:
         return False
 
 
-@contextlib.contextmanager
-def flipped(path: Path, place: int, mask: int) -> Iterator[None]:
-    """Have a byte of a file differ while a block runs."""
-    content = path.read_bytes()
-    damaged = bytearray(content)
-    damaged[place] ^= mask
-    path.write_bytes(damaged)
-    try:
-        yield
-    finally:
-        path.write_bytes(content)
-        tidy(path.parent)
+def flips(content: bytes, places: range) -> Iterator[tuple[int, bytes]]:
+    """Yield the content with one byte different at each of the places: all bits of it, or one, by turns."""
+    for turn, place in enumerate(places):
+        damaged = bytearray(content)
+        damaged[place] ^= 0xFF if turn % 2 else 1 << (turn // 2 % 8)
+        yield place, bytes(damaged)
+
+
+def truncations(content: bytes, places: range) -> Iterator[tuple[int, bytes]]:
+    """Yield the content cut off at each of the places."""
+    for place in places:
+        yield place, content[:place]
 
 
 def tidy(folder: Path) -> None:
@@ -156,3 +156,15 @@ def tidy(folder: Path) -> None:
     for end in ("-wal", "-shm", "-journal"):
         (folder / f"{NAME}{end}").unlink(missing_ok=True)
     shutil.rmtree(folder / files.QUARANTINE, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replaced(path: Path, content: bytes) -> Iterator[None]:
+    """Have a file hold something else while a block runs."""
+    before = path.read_bytes()
+    path.write_bytes(content)
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
+        tidy(path.parent)

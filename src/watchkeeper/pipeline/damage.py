@@ -37,6 +37,21 @@ def report_damage(database: Database, root: Path, kind: str, row: dict[str, Any]
         files.set_aside(root, row["path"])
 
 
+def report_lost_log(database: Database) -> None:
+    """Say to every model that the database's log was damaged, and how much it cost."""
+    reason = (
+        f"the log of the database is damaged: {database.lost_commits} transactions (batches, or counts of them) are lost; "
+        "what is left of it is kept"
+    )
+    _LOG.error("%s", reason)
+
+    def job(connection: sqlite3.Connection) -> None:
+        for (model,) in connection.execute("SELECT id FROM model").fetchall():
+            _note(connection, model, "", reason)
+
+    database.write(job).result()
+
+
 def set_batch_aside(database: Database, root: Path, entry: Entry, error: Exception) -> None:
     """Take a batch that cannot be counted out of the inbox and keep it as a file, so that the next ones can be."""
     folder = root / files.QUARANTINE

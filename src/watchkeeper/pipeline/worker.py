@@ -15,7 +15,7 @@ from watchkeeper.errors import CorruptStore, StoreFailed
 from watchkeeper.pipeline.accept import Accepting
 from watchkeeper.pipeline.apply import Applied, Applier, now, write_job
 from watchkeeper.pipeline.catalog import Catalog, Version
-from watchkeeper.pipeline.damage import report_damage, set_batch_aside
+from watchkeeper.pipeline.damage import report_damage, report_lost_log, set_batch_aside
 from watchkeeper.pipeline.gather import Gatherer
 from watchkeeper.pipeline.group import Entry
 from watchkeeper.pipeline.inbox import Inbox
@@ -79,6 +79,8 @@ class Worker:
             self._gatherer.load(connection)
             known = {path for (path,) in connection.execute("SELECT path FROM file")}
             size = connection.execute("SELECT coalesce(sum(length(body)), 0) FROM inbox").fetchone()[0]
+        if self._database.lost_commits:
+            report_lost_log(self._database)
         files.remove_strays(self._root, known)
         self._accepting.inbox_bytes = size
         self._thread.start()

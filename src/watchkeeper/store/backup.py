@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import io
 import json
+import os
+import shutil
 import sqlite3
 import tarfile
 import tempfile
@@ -18,9 +20,11 @@ from watchkeeper.errors import CorruptStore, SourceNotFound, StoreVersion
 from watchkeeper.store import rows
 from watchkeeper.store.database import NAME
 from watchkeeper.store.files import FOLDER
+from watchkeeper.store.folders import make_folder, sync_folder
 from watchkeeper.store.layout import FORMAT, TABLES, UNCHECKED
 
 _MANIFEST = "manifest.json"
+_STAGE = ".restoring"
 _CHUNK = 1 << 20
 
 
@@ -79,7 +83,7 @@ def stream(database: Path, root: Path) -> Iterator[bytes]:
 
 
 def restore(file: Path, folder: Path) -> Summary:
-    """Unpack a backup into ``folder``, which must be empty or new, once it is checked.
+    """Unpack a backup into ``folder``, which must be empty or new; it is a store only once all of it is checked and synced.
 
     Raises
     ------
@@ -88,10 +92,32 @@ def restore(file: Path, folder: Path) -> Summary:
     StoreVersion
         It is of another format.
     """
-    if folder.exists() and any(p.name != "lock" for p in folder.iterdir()):
+    if folder.exists() and any(p.name not in {"lock", _STAGE} for p in folder.iterdir()):
         raise CorruptStore(str(folder), "it is not empty, and a restore never overwrites; name a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    return _unpack(file, folder)
+    make_folder(folder.absolute())
+    stage = folder / _STAGE
+    shutil.rmtree(stage, ignore_errors=True)
+    try:
+        stage.mkdir()
+        summary = _unpack(file, stage)
+        _move(stage, folder)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return summary
+
+
+def _move(stage: Path, folder: Path) -> None:
+    """Put a checked store where it belongs, synced; the database comes last, for without it there is no store."""
+    for path in sorted(stage.rglob("*"), reverse=True):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with path.open("rb") as written:
+                os.fsync(written.fileno())
+    for name in (FOLDER, NAME):
+        if (stage / name).exists():
+            (stage / name).rename(folder / name)
+            sync_folder(folder)
 
 
 def verify(file: Path) -> Summary:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
 from watchkeeper.errors import CorruptStore, StoreFailed, StoreVersion, WatchkeeperError
+from watchkeeper.store.folders import EVENTS, QUARANTINE, make_folder
 from watchkeeper.store.layout import APPLICATION_ID, FORMAT, statements
+from watchkeeper.store.log import lost_commits
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
@@ -27,6 +31,11 @@ class Database:
     """SQLite in WAL mode with ``synchronous=FULL``: a commit that returned survives the loss of power.
 
     Jobs that wait are committed together, each in a savepoint of its own, so that one that fails takes nothing with it.
+
+    Attributes
+    ----------
+    lost_commits
+        So many transactions were left out when it was opened, because the log rotted before them; ``quarantine`` has the log.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,6 +44,7 @@ class Database:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self.lost_commits = _keep_damaged_log(folder)
         self._connection = self._open()
         self._thread = threading.Thread(target=self._work, name="watchkeeper-writer", daemon=True)
         self._thread.start()
@@ -58,7 +68,13 @@ class Database:
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         found = connection.execute("PRAGMA user_version").fetchone()[0]
+        events = self.path.parent / EVENTS
         if found == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            if events.exists():
+                connection.close()
+                raise CorruptStore(
+                    str(self.path), "it is empty or gone, but the store was used before; restore a backup"
+                )
             connection.execute("BEGIN IMMEDIATE")
             for statement in statements():
                 connection.execute(statement)
@@ -69,6 +85,7 @@ class Database:
         elif found != FORMAT:
             connection.close()
             raise StoreVersion(str(self.path.parent), found, FORMAT)
+        make_folder(events, self.path.parent)
 
     def write(self, job: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Have a job done in the next commit. The future resolves when that is on disk.
@@ -160,3 +177,13 @@ class Database:
             return None, error if known or not isinstance(error, sqlite3.Error) else StoreFailed(str(error))
         self._connection.execute("RELEASE job")
         return answer, None
+
+
+def _keep_damaged_log(folder: Path) -> int:
+    """Return how many transactions a damaged log has lost; keep a copy of such a log, for SQLite removes it."""
+    log = folder / f"{NAME}-wal"
+    lost = lost_commits(log)
+    if lost:
+        make_folder(folder / QUARANTINE, folder)
+        shutil.copyfile(log, folder / QUARANTINE / f"log-{time.time_ns()}")
+    return lost

@@ -14,8 +14,7 @@ import pyarrow.parquet as pq
 from watchkeeper.errors import CorruptStore
 from watchkeeper.store import folders
 
-FOLDER = "events"
-QUARANTINE = "quarantine"
+FOLDER, QUARANTINE = folders.EVENTS, folders.QUARANTINE
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ import contextlib
 import os
 from pathlib import Path
 
+EVENTS, QUARANTINE = "events", "quarantine"
+"""In a store's folder: Parquet files, and what was set aside. The former is there once the database was made."""
+
 
 def make_folder(folder: Path, root: Path | None = None) -> None:
     """Make a folder and those above it, and make their names durable.
