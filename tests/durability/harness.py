@@ -104,9 +104,10 @@ class Server:
 
     def kill(self) -> None:
         """Kill it, and wait until it is gone."""
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
-        self.ended(30)
+        if self.code is None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+            self.ended(30)
 
     def terminate(self) -> None:
         """Ask it to end."""

@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from watchkeeper.errors import StoreLocked, Unwritable
 from watchkeeper.store.folders import make_folder
 
 _NAME = "lock"
+_LOOKS, _PAUSE = 50, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,34 @@ def read_holder(folder: Path) -> Holder | None:
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
-        return _holder(path)
+        return _told_holder(path)
     finally:
         os.close(file)
     return None
+
+
+def _told_holder(path: Path) -> Holder:
+    """Return the holder, once it has said who it is: one that took the lock a moment ago may not have yet.
+
+    What a process that was killed had said is still there then.
+    """
+    held = _holder(path)
+    for _ in range(_LOOKS):
+        if held.pid and (held.host != socket.gethostname() or _lives(held.pid)):
+            break
+        time.sleep(_PAUSE)
+        held = _holder(path)
+    return held
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _holder(path: Path) -> Holder:
@@ -88,5 +114,5 @@ def _holder(path: Path) -> Holder:
 
 
 def _locked(folder: Path) -> StoreLocked:
-    held = _holder(folder / _NAME)
+    held = _told_holder(folder / _NAME)
     return StoreLocked(str(folder), held.pid or None, held.host, held.url)
