@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.capture.batch import Batch
-from watchkeeper.errors import CorruptProfile
 from watchkeeper.pipeline.body import to_body
 from watchkeeper.pipeline.catalog import Catalog, Version
 from watchkeeper.pipeline.group import Change, Entry, Group
@@ -93,10 +92,7 @@ class Applier:
         for (number, stage, _), (window, _) in windows.items():
             if (number, stage) == partition.key[:2] and window.start <= partition.start < window.stop:
                 return window
-        try:
-            found = self._profiles.at(connection, partition.version, partition.stage, partition.start)
-        except CorruptProfile:
-            return self.rebuild_damaged(connection, partition.version, partition.stage, partition.start)
+        found = self._profiles.at(connection, partition.version, partition.stage, partition.start)
         return found or empty_window(partition.version, partition.start)
 
     def _change(
@@ -186,15 +182,6 @@ class Applier:
             for table in tables:
                 whole = whole.merge(profile_of(with_labels(table, version.schema, labels), version.schema))
         return whole
-
-    def rebuild_damaged(self, connection: sqlite3.Connection, version: Version, stage: str, start: int) -> StoredWindow:
-        """Return a base window whose stored profile is damaged, made anew from the raw rows."""
-        query = (
-            "SELECT id, start, stop FROM profile WHERE version_id = ? AND stage = ? AND start <= ? ORDER BY start DESC"
-        )
-        number, first, stop = connection.execute(query, (version.id, stage, start)).fetchone()
-        profile = self.made_anew(connection, version, stage, (first, stop))
-        return StoredWindow(first, stop, profile, number)
 
 
 def write_job(applied: Applied, entries: list[Entry], measured: tuple[str, ...], known: int) -> Job:

@@ -11,6 +11,7 @@ from typing import Any
 from watchkeeper.pipeline.apply import add_to_counter, now
 from watchkeeper.pipeline.body import to_body
 from watchkeeper.pipeline.group import Entry
+from watchkeeper.pipeline.stored import StoredWindow, window_row
 from watchkeeper.store import files, folders, rows
 from watchkeeper.store.database import Database
 
@@ -26,7 +27,7 @@ def report_damage(database: Database, root: Path, kind: str, row: dict[str, Any]
         query = "SELECT model_id FROM version WHERE id = ?"
         model = connection.execute(query, (partition["version_id"],)).fetchone()[0] if partition else 0
         if kind == "file":
-            rows.update(connection, "file", {"id": row["id"]}, state="damaged")
+            rows.insert(connection, "file", replace=True, **(row | {"state": "damaged"}))
         else:
             connection.execute("DELETE FROM part WHERE id = ?", (row["id"],))
         _note(connection, model, "", f"{kind} of raw {row['kind']} is damaged: {row['rows']} rows are lost ({error})")
@@ -35,6 +36,22 @@ def report_damage(database: Database, root: Path, kind: str, row: dict[str, Any]
     database.write(job).result()
     if kind == "file":
         files.set_aside(root, row["path"])
+
+
+def report_profile(database: Database, model: int, of: tuple[int, str], window: StoredWindow, error: Exception) -> None:
+    """Put a profile that was made anew in the place of a damaged one, and say so where rows of it are no longer there."""
+    _LOG.warning("A damaged profile is made anew from %s raw rows: %s", window.profile.rows, error)
+    row = window_row(*of, window)
+
+    def job(connection: sqlite3.Connection) -> None:
+        query = "SELECT rows FROM profile WHERE id = ?"
+        before = connection.execute(query, (window.id,)).fetchone()
+        rows.insert(connection, "profile", replace=True, **row)
+        if before is not None and before[0] != window.profile.rows:
+            reason = f"a profile is damaged, and made anew from {window.profile.rows} rows where there were {before[0]}"
+            _note(connection, model, "", reason)
+
+    database.write(job).result()
 
 
 def report_lost_log(database: Database) -> None:

@@ -78,14 +78,12 @@ class RawRows:
         return [] if number is None else list(self._tables(connection, number, kind))
 
     def _tables(self, connection: sqlite3.Connection, number: int, kind: str) -> Iterator[pa.Table]:
-        for file in rows.select_all(
-            connection, "file", tail="ORDER BY id", partition_id=number, kind=kind, state="fine"
-        ):
+        for file in intact(connection, "file", number, kind, self._tell):
             try:
                 yield files.read_rows(self._root, file["path"], file["digest"])
             except CorruptStore as error:
                 self._tell("file", file, error)
-        for part in rows.select_all(connection, "part", tail="ORDER BY id", partition_id=number, kind=kind):
+        for part in intact(connection, "part", number, kind, self._tell):
             try:
                 yield from_body(part["body"])
             except CorruptStore as error:
@@ -112,6 +110,24 @@ class RawRows:
         for table in self.read(connection, number, "labels"):
             merge_labels(found, table)
         return found
+
+
+def intact(
+    connection: sqlite3.Connection, table: str, partition: int, kind: str, tell: Any
+) -> Iterator[dict[str, Any]]:
+    """Yield the rows of ``file`` or ``part`` that a partition has of a kind, in order; a damaged one is told of instead."""
+    fine = " AND state = 'fine'" if table == "file" else ""
+    query = f"SELECT id FROM {table} WHERE partition_id = ? AND kind = ?{fine} ORDER BY id"
+    for (number,) in connection.execute(query, (partition, kind)).fetchall():
+        try:
+            found = rows.select_one(connection, table, id=number)
+        except CorruptStore as error:
+            names = rows.COLUMNS[table]
+            values = connection.execute(f"SELECT {', '.join(names)} FROM {table} WHERE id = ?", (number,)).fetchone()
+            tell(table, dict(zip(names, values, strict=True)), error)
+            continue
+        if found is not None:
+            yield found
 
 
 def merge_labels(found: dict[str, tuple[int, int, Any]], table: pa.Table) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from watchkeeper.errors import CorruptProfile, CorruptStore, WatchkeeperError
 from watchkeeper.pipeline.catalog import Version
 from watchkeeper.profiles.profile import Profile, merge
+from watchkeeper.schema import Schema
 from watchkeeper.store import rows
 from watchkeeper.window import HOUR
 
 _KEPT = 512
+_NOTHING = Profile(Schema())
 
 
 @dataclass(slots=True)
@@ -26,20 +29,25 @@ class StoredWindow:
     id: int | None = None
 
 
+Mend = Callable[[sqlite3.Connection, tuple[int, str], StoredWindow, WatchkeeperError], Profile]
+"""Makes a damaged profile anew, given its version and stage, and where it belongs; or raises the error."""
+
+
 class ProfileStore:
-    """Base windows by version, stage and time. Not for two threads at once: each has its own."""
+    """Base windows by version, stage and time. Not for two threads at once: each has its own.
+
+    Attributes
+    ----------
+    mend
+        What is done about a damaged one; without it, :class:`CorruptStore` or :class:`CorruptProfile` is raised.
+    """
 
     def __init__(self) -> None:
+        self.mend: Mend | None = None
         self._kept: OrderedDict[tuple[int, str, int], StoredWindow] = OrderedDict()
 
     def at(self, connection: sqlite3.Connection, version: Version, stage: str, start: int) -> StoredWindow | None:
-        """Return the base window that holds an hour; None where there is none yet.
-
-        Raises
-        ------
-        CorruptProfile
-            It is damaged: it has to be made anew from the rows.
-        """
+        """Return the base window that holds an hour; None where there is none yet."""
         kept = self._kept.get((version.id, stage, start))
         if kept is not None:
             self._kept.move_to_end((version.id, stage, start))
@@ -67,11 +75,21 @@ class ProfileStore:
             number, version_id, stage, start, stop, *_ = row
             key = (version_id, stage, start)
             if key not in self._kept:
-                found = rows.select_one(connection, "profile", id=number)
-                if found is None:
-                    continue
-                self.keep(version_id, stage, StoredWindow(start, stop, Profile.from_bytes(found["body"]), number))
+                window = StoredWindow(start, stop, _NOTHING, number)
+                window.profile = self._whole(connection, (version_id, stage), window)
+                self.keep(version_id, stage, window)
             yield self._kept[key]
+
+    def _whole(self, connection: sqlite3.Connection, of: tuple[int, str], window: StoredWindow) -> Profile:
+        try:
+            found = rows.select_one(connection, "profile", id=window.id)
+            if found is None:
+                raise CorruptStore("the table 'profile'", f"its index names a row {window.id} that is not there")
+            return Profile.from_bytes(found["body"])
+        except (CorruptStore, CorruptProfile) as error:
+            if self.mend is None:
+                raise
+            return self.mend(connection, of, window, error)
 
     def keep(self, version_id: int, stage: str, window: StoredWindow) -> None:
         """Keep a window at hand."""

@@ -7,16 +7,18 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
-from watchkeeper.errors import CorruptProfile, CorruptStore
+from watchkeeper.errors import CorruptStore
 from watchkeeper.pipeline.body import from_body
 from watchkeeper.pipeline.catalog import Catalog, Version
-from watchkeeper.pipeline.partition import Partition
+from watchkeeper.pipeline.damage import report_damage
+from watchkeeper.pipeline.partition import Partition, intact
 from watchkeeper.pipeline.settings import PipelineSettings
-from watchkeeper.pipeline.stored import StoredWindow, window_row
-from watchkeeper.profiles.profile import Profile, merge
+from watchkeeper.pipeline.stored import ProfileStore, StoredWindow, window_row
+from watchkeeper.profiles.profile import merge
 from watchkeeper.store import files, rows
 from watchkeeper.store.database import Database
 from watchkeeper.window import HOUR, calendar_window, microseconds
@@ -30,7 +32,10 @@ _BATCHES_KEPT = 30 * 24 * HOUR
 class Upkeep:
     """Work for when nothing else waits. Every step is small, and may be cut off at any point."""
 
-    def __init__(self, database: Database, catalog: Catalog, settings: PipelineSettings, root: Path) -> None:
+    def __init__(
+        self, database: Database, catalog: Catalog, settings: PipelineSettings, root: Path, profiles: ProfileStore
+    ) -> None:
+        self._profiles = profiles
         self._database = database
         self._catalog = catalog
         self._settings = settings
@@ -64,17 +69,24 @@ class Upkeep:
         return done
 
     def _flush(self, connection: sqlite3.Connection, partition: Partition, kind: str) -> None:
-        parts = rows.select_all(connection, "part", tail="ORDER BY id", partition_id=partition.id, kind=kind)
-        old = rows.select_all(
-            connection, "file", tail="ORDER BY id", partition_id=partition.id, kind=kind, state="fine"
-        )
-        old = old if len(old) >= _MOST_FILES else []
-        tables, kept = [], []
-        for file in old:
-            with contextlib.suppress(CorruptStore):
+        def tell(what: str, row: dict[str, Any], error: Exception) -> None:
+            report_damage(self._database, self._root, what, row, error)
+
+        number = partition.id or 0
+        old = list(intact(connection, "file", number, kind, tell))
+        tables, kept, parts = [], [], []
+        for file in old if len(old) >= _MOST_FILES else []:
+            try:
                 tables.append(files.read_rows(self._root, file["path"], file["digest"]))
                 kept.append(file)
-        tables += [from_body(part["body"]) for part in parts]
+            except CorruptStore as error:
+                tell("file", file, error)
+        for part in intact(connection, "part", number, kind, tell):
+            try:
+                tables.append(from_body(part["body"]))
+                parts.append(part)
+            except CorruptStore as error:
+                tell("part", part, error)
         column = (partition.version.schema.id or "id") if partition.version.schema and kind == "predictions" else "id"
         written = [
             (table.num_rows, files.write_rows(self._root, partition.place, table))
@@ -116,16 +128,12 @@ class Upkeep:
         return False
 
     def _merge_day(self, connection: sqlite3.Connection, version: Version, stage: str, span: tuple[int, int]) -> None:
-        query = "SELECT id, body FROM profile WHERE version_id = ? AND stage = ? AND start >= ? AND start < ?"
-        hours = connection.execute(query, (version.id, stage, *span)).fetchall()
-        try:
-            whole = merge(Profile.from_bytes(body) for _, body in hours)
-        except CorruptProfile:
-            return
+        hours = list(self._profiles.between(connection, version, stage, *span))
+        whole = merge(hour.profile for hour in hours)
         row = window_row(version.id, stage, StoredWindow(*span, whole))
 
         def job(writer: sqlite3.Connection) -> None:
-            writer.executemany("DELETE FROM profile WHERE id = ?", [(number,) for number, _ in hours])
+            writer.executemany("DELETE FROM profile WHERE id = ?", [(hour.id,) for hour in hours])
             rows.insert(writer, "profile", **row)
 
         self._database.write(job).result()

@@ -8,21 +8,22 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from watchkeeper.errors import CorruptStore, StoreFailed
+from watchkeeper.errors import CorruptStore, StoreError, StoreFailed, WatchkeeperError
 from watchkeeper.pipeline.accept import Accepting
 from watchkeeper.pipeline.apply import Applied, Applier, now, write_job
 from watchkeeper.pipeline.catalog import Catalog, Version
-from watchkeeper.pipeline.damage import report_damage, report_lost_log, set_batch_aside
+from watchkeeper.pipeline.damage import report_damage, report_lost_log, report_profile, set_batch_aside
 from watchkeeper.pipeline.gather import Gatherer
 from watchkeeper.pipeline.group import Entry
 from watchkeeper.pipeline.inbox import Inbox
 from watchkeeper.pipeline.partition import RawRows
 from watchkeeper.pipeline.restating import Restating
 from watchkeeper.pipeline.settings import PipelineSettings
-from watchkeeper.pipeline.stored import ProfileStore
+from watchkeeper.pipeline.stored import ProfileStore, StoredWindow
 from watchkeeper.pipeline.upkeep import Upkeep
 from watchkeeper.pipeline.windows import Windows
 from watchkeeper.profiles.profile import Profile
@@ -57,7 +58,8 @@ class Worker:
         self._windows = Windows(database, catalog, self._profiles, settings)
         self._inbox = Inbox(database, catalog, self._windows, settings)
         self._restating = Restating(database, catalog, raw, settings)
-        self.upkeep = Upkeep(database, catalog, settings, root)
+        self.upkeep = Upkeep(database, catalog, settings, root, self._profiles)
+        self._profiles.mend = self._mend
         self._commands: list[tuple[Callable[[sqlite3.Connection], Any], Future[Any]]] = []
         self._state = threading.Condition()
         self._stopping = False
@@ -178,6 +180,17 @@ class Worker:
             self._commit(*prepared, entries)
         return bool(entries) or self._measure(hurried=hurried) or self._tidy()
 
+    def _mend(
+        self, connection: sqlite3.Connection, of: tuple[int, str], window: StoredWindow, error: WatchkeeperError
+    ) -> Profile:
+        """Return a damaged profile made anew from the raw rows, and put it in its place."""
+        version, stage = self._catalog.versions[of[0]], of[1]
+        made = self._applier.made_anew(connection, version, stage, (window.start, window.stop))
+        if made.rows == 0:
+            raise error
+        report_profile(self._database, version.model.id, of, replace(window, profile=made), error)
+        return made
+
     def _carry_out(
         self, connection: sqlite3.Connection, command: Callable[[sqlite3.Connection], Any], future: Future[Any]
     ) -> None:
@@ -195,7 +208,7 @@ class Worker:
         try:
             applied = self._applier.apply(connection, self._gatherer.gather(connection, entries))
             return applied, write_job(applied, entries, self._windows.measured, now())
-        except StoreFailed:
+        except (StoreError, OSError, MemoryError):  # no fault of the batch: it waits until the store can be read again
             raise
         except Exception as error:
             if not self._careful or len(entries) > 1:

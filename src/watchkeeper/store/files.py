@@ -65,9 +65,9 @@ def read_rows(root: Path, path: str, digest: bytes, columns: list[str] | None = 
 
 
 def set_aside(root: Path, path: str) -> None:
-    """Move a damaged file to ``quarantine``, where somebody may look at it; does nothing where it is gone."""
+    """Move a file to ``quarantine``, where somebody may look at it; does nothing where it is gone or no file of events."""
     source = root / path
-    if source.exists():
+    if source.is_file() and Path(path).parts[:1] == (FOLDER,) and ".." not in Path(path).parts:
         folder = root / QUARANTINE
         folders.make_folder(folder, root)
         source.rename(folder / path.replace("/", "-"))
@@ -75,8 +75,14 @@ def set_aside(root: Path, path: str) -> None:
 
 
 def remove_strays(root: Path, known: set[str]) -> int:
-    """Remove files below ``events`` that no table names: what a process was writing when it was killed."""
+    """Remove what a killed process was writing, and set aside files below ``events`` that no table names; returns how many.
+
+    The latter were about to be registered or removed, or the row that named them is damaged: nothing here can tell.
+    """
     strays = [p for p in (root / FOLDER).rglob("*") if p.is_file() and str(p.relative_to(root)) not in known]
     for path in strays:
-        path.unlink()
+        if path.suffix == ".partial":
+            path.unlink()
+        else:
+            set_aside(root, str(path.relative_to(root)))
     return len(strays)
