@@ -16,7 +16,7 @@ from typing import Any
 
 from watchkeeper.pipeline import accept, pipeline, worker
 from watchkeeper.pipeline.settings import PipelineSettings
-from watchkeeper.store import backup, database, files, folders, lock, rows
+from watchkeeper.store import backup, database, files, folders, lock
 
 _SETTINGS = {"flush_after": timedelta(0), "hours_kept": timedelta(0), "measure_pause": 0.2, "infer_wait": 0.1}
 
@@ -94,14 +94,30 @@ def removed_early() -> None:
 
 def forgetful() -> None:
     """Take every batch for a new one."""
-    whole = accept.Accepting._store
 
-    def store(self: Any, connection: sqlite3.Connection, kind: Any, target: Any, *rest: Any) -> Any:
-        connection.execute("DELETE FROM batch WHERE id = ?", (rest[2][0],))
-        return whole(self, connection, kind, target, *rest)
+    def replayed(connection: sqlite3.Connection, project: str, name: str, digest: bytes) -> None:
+        with contextlib.suppress(sqlite3.OperationalError):  # a connection that only reads, before the batch is read
+            connection.execute("DELETE FROM batch WHERE id = ?", (name,))
 
-    accept._replayed = lambda *_: None
-    accept.Accepting._store = store  # type: ignore[method-assign,assignment]
+    accept._replayed = replayed
+
+
+def released_later() -> None:
+    """Release what was counted in a transaction of its own, after the one that counts."""
+    whole = worker.write_job
+
+    def write_job(applied: Any, entries: list[Any], measured: Any, known: int) -> Any:
+        return whole(applied, [], measured, known)
+
+    def commit(self: worker.Worker, applied: Any, job: Any, entries: list[Any]) -> None:
+        self._database.write(job).result()
+        time.sleep(0.2)
+        release = [(entry.seq,) for entry in entries]
+        self._database.write(lambda c: c.executemany("DELETE FROM inbox WHERE seq = ?", release)).result()
+        self._remember(applied, entries)
+
+    worker.write_job = write_job
+    worker.Worker._commit = commit  # type: ignore[method-assign]
 
 
 def impatient() -> None:
@@ -146,15 +162,10 @@ def half_a_backup() -> None:
     backup.stream = stream
 
 
-def unchecked_rows() -> None:
-    """Believe every row of the database."""
-    rows.checked = lambda table, row: row[:-1]
-
-
 KNOWN: dict[str, Callable[[], None]] = {
     made.__name__: made
     for made in (
-        acknowledge_early, sync_less, files_unsynced, names_unsynced, removed_early, forgetful, impatient, unlocked,
-        abrupt, half_a_backup, unchecked_rows,
+        acknowledge_early, sync_less, files_unsynced, names_unsynced, removed_early, forgetful, released_later,
+        impatient, unlocked, abrupt, half_a_backup,
     )
 }  # fmt: skip

@@ -82,7 +82,7 @@ def test_writers_and_readers_of_one_model_are_all_served_and_every_row_counts_on
     forker: Forker, store: Store
 ) -> None:
     server = forker.start(store.folder)
-    assert server.ready()
+    assert server.ready(), server.complaints()
     crowd = Crowd(store, server, seconds=15)
     crowd.run(writers=32, readers=8)
     store.counted(server)
@@ -98,7 +98,7 @@ def test_writers_and_readers_of_one_model_are_all_served_and_every_row_counts_on
 
 def test_writers_that_do_not_wait_for_each_other_are_caught(forker: Forker, store: Store) -> None:
     server = forker.start(store.folder, ["impatient"])
-    assert server.ready()
+    assert server.ready(), server.complaints()
     crowd = Crowd(store, server, seconds=2)
     crowd.run(writers=8, readers=1)
     server.kill()
@@ -164,7 +164,7 @@ def end_under_load(forker: Forker, store: Store, times: int, sabotage: list[str]
     writers.start()
     for _ in range(times):
         server = forker.start(store.folder, sabotage)
-        assert server.ready()
+        assert server.ready(), server.complaints()
         writers.use(server)
         assert writers.ledger.await_more(8)
         began = time.monotonic()
@@ -175,7 +175,7 @@ def end_under_load(forker: Forker, store: Store, times: int, sabotage: list[str]
         if server.complaints():
             wrong.append(server.complaints()[:500])
     server = forker.start(store.folder)
-    assert server.ready()
+    assert server.ready(), server.complaints()
     writers.use(server)
     writers.stop()
     store.counted(server)
@@ -203,7 +203,7 @@ def test_a_server_that_just_stops_is_caught(forker: Forker, store: Store) -> Non
 
 def test_an_end_while_nobody_writes_is_quick(forker: Forker, store: Store) -> None:
     server = forker.start(store.folder)
-    assert server.ready()
+    assert server.ready(), server.complaints()
     assert not select.select([server.pidfd], [], [], 0)[0]
     server.terminate()
     assert server.ended(_DRAIN) == 0
