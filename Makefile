@@ -11,7 +11,7 @@ SOURCE := $(shell find src -type f -not -path '*/__pycache__/*' -not -name page.
 PACKAGE := pyproject.toml hatch_build.py $(UI)
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long lint format build bench docs screenshots chromium clean
+.PHONY: help demo test test-long lint format build bench docs screenshots chromium strace clean
 
 help:
 	@echo 'make demo         fit a model on flights of 2013, compare July with March, write a report'
@@ -29,10 +29,10 @@ help:
 demo: $(VENV)/demo.stamp
 	$(BIN)/watchkeeper demo $(ARGS)
 
-test: chromium $(VENV)/test.stamp
+test: chromium strace $(VENV)/test.stamp
 	$(BIN)/python -m pytest $(ARGS)
 
-test-long: chromium $(VENV)/test.stamp
+test-long: chromium strace $(VENV)/test.stamp
 	$(BIN)/python -m pytest -m long $(ARGS)
 
 lint: $(VENV)/lint.stamp
@@ -93,4 +93,11 @@ chromium:
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update && apt-get install -y --no-install-recommends chromium fonts-dejavu-core; \
 	else echo 'The tests open the report in a browser: install the system package chromium (and fonts-dejavu-core) and run this again.' >&2; \
+	exit 1; fi
+
+strace:
+	@if [ "$$(uname)" != Linux ] || command -v strace >/dev/null; then exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update && apt-get install -y --no-install-recommends strace; \
+	else echo 'The tests watch the order in which a server syncs its files: install the system package strace and run this again.' >&2; \
 	exit 1; fi
