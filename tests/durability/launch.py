@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,11 +53,20 @@ def fork(order: dict[str, Any]) -> int:
 
 
 def main() -> None:
+    """Start servers as they are ordered; when nobody orders any more, none is left behind."""
+    running: set[int] = set()
     for line in sys.stdin:
         told = json.loads(line)
-        answer = fork(told["run"]) if "run" in told else os.waitstatus_to_exitcode(os.waitpid(told["wait"], 0)[1])
+        if "run" in told:
+            answer = fork(told["run"])
+            running.add(answer)
+        else:
+            answer = os.waitstatus_to_exitcode(os.waitpid(told["wait"], 0)[1])
+            running.discard(told["wait"])
         sys.stdout.write(f"{answer}\n")
         sys.stdout.flush()
+    for pid in running:
+        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -120,8 +120,8 @@ class Ledger:
 class Writers:
     """Threads that send batches, each again and again under the same id until it is acknowledged."""
 
-    def __init__(self, store: Store, count: int = 4, most: int = 200, *, seed: int = 0) -> None:
-        self.store = store
+    def __init__(self, store: Store, most: int = 200, *, seed: int = 0, pause: float = 0.0) -> None:
+        self.store, self.pause = store, pause
         self.ledger = Ledger()
         self.most, self.seed = most, seed
         self.go = threading.Event()
@@ -129,7 +129,8 @@ class Writers:
         self._server: Server | None = None
         self._generation = 0
         self._news = threading.Condition()
-        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(count)]
+        self._pausing = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(n,), daemon=True) for n in range(4)]
 
     def start(self) -> None:
         """Begin to send, as soon as a server is named."""
@@ -179,6 +180,7 @@ class Writers:
             for sent in made:
                 self._deliver(sent)
             number += 1
+            self._pausing.wait(self.pause)
 
     def _deliver(self, sent: Sent) -> None:
         """Send a batch until it is acknowledged, to whatever server there is."""

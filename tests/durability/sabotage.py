@@ -36,7 +36,7 @@ def acknowledge_early() -> None:
         for job, future in jobs:
             answer, failed = self._attempt(job)
             future.set_exception(failed) if failed is not None else future.set_result(answer)
-        time.sleep(0.03)
+        time.sleep(0.2)  # long, so that few kills are needed to fall into it
         self._connection.execute("COMMIT")
 
     database.Database._commit = commit  # type: ignore[method-assign]

@@ -26,7 +26,7 @@ class Killer:
     def __init__(self, forker: Forker, store: Store, seed: int, sabotage: list[str] | None = None) -> None:
         self.forker, self.store, self.sabotage = forker, store, sabotage
         self.random = random.Random(seed)
-        self.writers = Writers(store, seed=seed)
+        self.writers = Writers(store, seed=seed, pause=0.15)
         self.slowest = 0.0
         self._pause = threading.Event()
 
@@ -140,9 +140,10 @@ def test_killed_two_hundred_times_nothing_acknowledged_is_lost(forker: Forker, s
 def test_a_server_that_acknowledges_before_the_commit_is_caught(forker: Forker, store: Store) -> None:
     killer = Killer(forker, store, 3, ["acknowledge_early"])
     killer.writers.start()
-    for _ in range(6):
+    for _ in range(8):
         killer.once()
-    assert any("lost" in said for said in killer.check())
+    wrong = killer.check()
+    assert any("lost" in said for said in wrong), wrong
 
 
 def test_a_server_that_counts_a_batch_twice_is_caught(forker: Forker, store: Store) -> None:

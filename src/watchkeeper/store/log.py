@@ -22,18 +22,15 @@ def lost_commits(log: Path) -> int:
 
     Damage within the last transaction looks like one that was being written, and counts as none.
     """
-    try:
-        content = log.read_bytes()
-    except FileNotFoundError:
+    if not log.exists() or log.stat().st_size < _HEAD:
         return 0
-    if len(content) < _HEAD:
-        return 0
-    magic, _, size, _ = struct.unpack(">4I", content[:16])
+    content = np.memmap(log, dtype=np.uint8, mode="r")
+    magic, _, size, _ = struct.unpack(">4I", content[:16].tobytes())
     order = _BIG if magic == _MAGIC + 1 else _LITTLE
     size = size if size in {2**power for power in range(9, 17)} else 4096
     if len(content) < _HEAD + _FRAME_HEAD + size:
         return 0
-    return _lost(np.frombuffer(content, dtype=np.uint8), order, size)
+    return _lost(content, order, size)
 
 
 def _lost(content: NDArray[np.uint8], order: str, size: int) -> int:
