@@ -1,4 +1,4 @@
-"""Print what things cost: ``python -m benchmarks [compare] [sketches] [start] [client] [install]``, all of them unless named.
+"""Print what things cost: ``python -m benchmarks [compare] [sketches] [start] [client] [service] [install]``, all of them unless named.
 
 Ratios are taken within one run, on one machine, in alternation; absolute times are for orientation.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import client, compare, install, sketches, start
+from benchmarks import client, compare, install, service, sketches, start
 
 PARTS = {
     "compare": compare.main,
     "sketches": sketches.main,
     "start": start.main,
     "client": client.main,
+    "service": service.main,
     "install": install.main,
 }
 

@@ -17,7 +17,13 @@ from watchkeeper.profiles.profile import Profile
 from watchkeeper.schema import Schema
 from watchkeeper.testing import difference
 
-TASKS = [BINARY, MULTICLASS.replace(id="id"), REGRESSION, BINARY.replace(prediction="b"), BINARY.replace(features=["x"])]
+TASKS = [
+    BINARY,
+    MULTICLASS.replace(id="id"),
+    REGRESSION,
+    BINARY.replace(prediction="b"),
+    BINARY.replace(features=["x"]),
+]
 SETTINGS = hypothesis.settings(max_examples=25, database=None)
 
 
@@ -50,9 +56,7 @@ def labelled_late(rng: np.random.Generator, rows: pa.Table, schema: Schema) -> t
 def apart(made: Profile, whole: Profile) -> str | None:
     """Return the first difference of two profiles, sums being sums."""
     state = whole.state()
-    return difference(
-        made.state(), state, sums=Profile.SUMS, annotations=Profile.ANNOTATIONS, scale=magnitudes(state)
-    )
+    return difference(made.state(), state, sums=Profile.SUMS, annotations=Profile.ANNOTATIONS, scale=magnitudes(state))
 
 
 @pytest.mark.parametrize("schema", TASKS, ids=["binary", "multiclass", "regression", "predicted", "few features"])

@@ -16,7 +16,14 @@ QUICK = [kind for kind in CASES if hasattr(kind, "merged")]
 
 
 def test_there_are_quick_ways() -> None:
-    assert {kind.__name__ for kind in QUICK} >= {"Histogram", "BinaryOutcome", "Segments", "Timeline", "RowSample", "Profile"}
+    assert {kind.__name__ for kind in QUICK} >= {
+        "Histogram",
+        "BinaryOutcome",
+        "Segments",
+        "Timeline",
+        "RowSample",
+        "Profile",
+    }
 
 
 @pytest.mark.parametrize("kind", QUICK, ids=lambda kind: kind.__name__)

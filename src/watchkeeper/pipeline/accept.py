@@ -85,6 +85,8 @@ class Accepting:
         if kind == "labels":
             return self._catalog.model(target, make=True), None
         version = self._catalog.version(target, make=True)
+        if version.model.serving is None and target.stage == "serving":
+            self._catalog.set_serving(version.model, version.name)
         return version.model, version
 
     def _read(self, kind: Kind, model: Model, version: Version | None, content_type: str, body: bytes) -> Incoming:
@@ -112,7 +114,14 @@ class Accepting:
         earliest = model.now() - kept if model.clock == "wall" or model.watermark is not None else -(2**62)
         schema = (version.schema or version.given) if version is not None else None
         taken = frozenset(_role_columns(version)) if version is not None else frozenset()
-        return Bounds(wall, earliest, wall + future, schema.zone if schema is not None else None, taken)
+        replayed = model.clock == "event" and model.watermark is not None
+        return Bounds(
+            model.now() if replayed else wall,
+            earliest,
+            wall + future,
+            schema.zone if schema is not None else None,
+            taken,
+        )
 
     def _reserve(self, size: int) -> None:
         with self._lock:

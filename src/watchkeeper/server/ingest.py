@@ -18,7 +18,7 @@ from watchkeeper.server.encoding import json_answer, to_json
 from watchkeeper.server.limits import settled
 from watchkeeper.server.openapi import WITH_BODY, Said, json_of, rows_of
 from watchkeeper.server.problems import Problem
-from watchkeeper.server.queries import BatchId, OfModel, OfStage
+from watchkeeper.server.queries import BatchId, Logged, OfModel
 from watchkeeper.server.route import Route
 from watchkeeper.server.services import key_of, services_of
 
@@ -26,7 +26,7 @@ _REPLAYED = {"Idempotent-Replayed": "true where the batch had been stored before
 
 
 async def send_predictions(
-    request: Request, where: Annotated[OfStage, fastapi.Query()], batch_id: BatchId = None
+    request: Request, where: Annotated[Logged, fastapi.Query()], batch_id: BatchId = None
 ) -> Response:
     """Send predictions. 200 means: on disk, and counted exactly once."""
     return await _take("predictions", request, where.target(key_of(request)), batch_id)

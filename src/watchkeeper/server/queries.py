@@ -87,6 +87,12 @@ class OfStage(OfVersion):
     stage: Stage = Field("serving", description="Whether its predictions are served, or only compared.")
 
 
+class Logged(OfStage):
+    """Names the version that made predictions; a client that was told of none leaves it out."""
+
+    version: Name = Field("unversioned", description="The version's name.")
+
+
 class Quarantine(OfModel):
     """Which refused rows."""
 

@@ -23,7 +23,7 @@ def make_folder(folder: Path, root: Path | None = None) -> None:
     else:
         chain = above[: above.index(root)]
     for path in reversed(chain):
-        path.mkdir(exist_ok=True)
+        path.mkdir(mode=0o700, exist_ok=True)
         with contextlib.suppress(PermissionError):  # of a folder above that may be entered and not read
             sync_folder(path.parent)
 

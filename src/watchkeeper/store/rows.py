@@ -16,13 +16,13 @@ _PLACES = {table: {name: place for place, name in enumerate(names)} for table, n
 
 
 def crc_of(values: Iterable[Any]) -> int:
-    """Return the checksum of a row: CRC-32 over each value with its type."""
+    """Return the checksum of a row: CRC-32 over each value with its type (SQLite keeps -0.0 as 0.0)."""
     crc = 0
     for value in values:
         if value is None:
             crc = zlib.crc32(b"n", crc)
         elif isinstance(value, float):
-            crc = zlib.crc32(struct.pack("<cd", b"f", value), crc)
+            crc = zlib.crc32(struct.pack("<cd", b"f", value + 0.0), crc)
         elif isinstance(value, int):
             crc = zlib.crc32(b"i%d" % value, crc)
         elif isinstance(value, str):
