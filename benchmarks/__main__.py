@@ -1,4 +1,4 @@
-"""Print what things cost: ``python -m benchmarks [compare] [sketches] [start] [client] [service] [install]``, all of them unless named.
+"""Print what things cost: ``python -m benchmarks [compare] [sketches] [start] [client] [service] [install]``, or all.
 
 Ratios are taken within one run, on one machine, in alternation; absolute times are for orientation.
 """
