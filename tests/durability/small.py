@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -134,7 +134,7 @@ class Verdict:
         return False
 
 
-def flips(content: bytes, places: range) -> Iterator[tuple[int, bytes]]:
+def flips(content: bytes, places: Iterable[int]) -> Iterator[tuple[int, bytes]]:
     """Yield the content with one byte different at each of the places: all bits of it, or one, by turns."""
     for turn, place in enumerate(places):
         damaged = bytearray(content)

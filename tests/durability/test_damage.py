@@ -19,6 +19,7 @@ from watchkeeper.profiles.profile import Profile
 from watchkeeper.store import backup, rows
 from watchkeeper.store.database import NAME, Database
 from watchkeeper.store.lock import read_holder
+from watchkeeper.store.log import lost_commits
 
 Damages = Iterable[tuple[int, bytes]]
 _BATCHES = 6
@@ -134,10 +135,15 @@ class Logs:
             assert len(found) >= least, place
             least = len(found)
 
-    def flipped(self, step: int) -> Counter[str]:
+    def heads(self) -> list[int]:
+        """Return the places of what is no page: the head of the log, and that of each frame."""
+        frames = range(32, len(self.content), 4096 + 24)
+        return [*range(32), *(frame + place for frame in frames for place in range(24))]
+
+    def flipped(self, places: Iterable[int]) -> Counter[str]:
         """Whatever is flipped, what is left is a prefix; that it is shorter is said unless the last transaction is hit."""
         found: Counter[str] = Counter()
-        for place, content in flips(self.content, range(0, len(self.content), step)):
+        for place, content in flips(self.content, places):
             left = self.having(content)
             said = [name for name in left if name.startswith("LOST")]
             left = left[: len(left) - len(said)]
@@ -164,7 +170,8 @@ def test_a_log_that_is_cut_off_keeps_a_prefix(logged: Path, tmp_path: Path) -> N
 
 
 def test_a_flipped_byte_of_the_log_keeps_a_prefix_and_what_is_lost_is_said(logged: Path, tmp_path: Path) -> None:
-    found = Logs(logged, tmp_path).flipped(step=331)
+    logs = Logs(logged, tmp_path)
+    found = logs.flipped([*range(0, len(logs.content), 331), *logs.heads()])
     assert found["said"] > found["the last"] > 0
 
 
@@ -172,7 +179,7 @@ def test_a_flipped_byte_of_the_log_keeps_a_prefix_and_what_is_lost_is_said(logge
 def test_a_log_cut_off_or_flipped_anywhere_keeps_a_prefix(logged: Path, tmp_path: Path) -> None:
     logs = Logs(logged, tmp_path)
     logs.cut(step=1)
-    logs.flipped(step=1)
+    logs.flipped(range(len(logs.content)))
 
 
 def test_a_log_that_lost_batches_unsaid_is_caught(
@@ -181,7 +188,20 @@ def test_a_log_that_lost_batches_unsaid_is_caught(
     monkeypatch.setattr("watchkeeper.store.database.lost_commits", lambda log: 0)
     logs = Logs(logged, tmp_path)
     with pytest.raises(AssertionError, match="nobody says so"):
-        logs.flipped(step=331)
+        logs.flipped(range(0, len(logs.content), 331))
+
+
+def test_what_is_left_of_an_older_log_is_not_taken_for_damage(tmp_path: Path) -> None:
+    log = tmp_path / f"{NAME}-wal"
+    with contextlib.closing(sqlite3.connect(tmp_path / NAME, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE t (x)")
+        for turn in range(4):
+            for number in range(20 - 4 * turn):
+                connection.execute("INSERT INTO t VALUES (randomblob(3000))")
+                assert lost_commits(log) == 0, (turn, number)
+            connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        assert lost_commits(log) == 0
 
 
 def test_every_model_is_told_that_the_log_was_damaged(logged: Path, tmp_path: Path) -> None:

@@ -43,15 +43,16 @@ def _lost(content: NDArray[np.uint8], order: str, size: int) -> int:
     salts = head[4:6] if whole_head else heads[0, 2:4]
     before = np.concatenate([head[None, 6:8], heads[:-1, 4:6]])
     ours = (heads[:, 2:4] == salts).all(axis=1)
-    linked = np.zeros(count, dtype=bool)
     made = before.copy()
     for some in (slice(at, at + _SOME) for at in range(0, count, _SOME)):
         summed = np.concatenate([frames[some, :8], frames[some, _FRAME_HEAD:]], axis=1)
         made[some] = _checksums(summed, before[some], order)
-    linked = ours & (made == heads[:, 4:6]).all(axis=1)
-    for place in np.flatnonzero(~linked[:-1] & ours[1:]) + 1:  # behind a frame whose checksum itself is damaged
+    whole = (made == heads[:, 4:6]).all(axis=1)
+    for place in np.flatnonzero(~whole[:-1] & ours[1:]) + 1:  # behind a frame whose checksum itself is damaged
         summed = np.concatenate([frames[place, :8], frames[place, _FRAME_HEAD:]])[None]
-        linked[place] |= ours[place] and (_checksums(summed, made[place - 1, None], order) == heads[place, 4:6]).all()
+        whole[place] |= (_checksums(summed, made[place - 1, None], order) == heads[place, 4:6]).all()
+    linked = ours & whole
+    ours[:-1] |= whole[:-1] & ours[1:]  # only what says whose it is is damaged
     first = int(np.argmin(linked)) if whole_head and not linked.all() else count if whole_head else 0
     after = first + np.flatnonzero((ours & (heads[:, 1] > 0))[first:])
     if whole_head and (len(after) == 0 or not linked[after[0] + 1 :].any()):
