@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from anyio.from_thread import start_blocking_portal
 from recorder import Recorder
 
 
@@ -56,7 +57,8 @@ def test_async_functions(server: Recorder, logger) -> None:
             await fail({"x": 2})
 
     assert inspect.iscoroutinefunction(predict)
-    asyncio.run(main())
+    with start_blocking_portal() as portal:  # a loop of its own: the browser of other tests leaves one in this thread
+        portal.call(main)
     first, second = logged(log, server)
     assert (first["prediction"], first["score"]) == ("late", 0.9)
     assert (second["error"], second["features"]) == ("KeyError", {"x": 2})

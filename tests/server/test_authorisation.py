@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import httpx
 import pytest
+from anyio.from_thread import start_blocking_portal
 from fake import FakePipeline
 from live import Live, live
 from starlette.responses import Response
@@ -142,8 +142,8 @@ def test_a_route_that_nobody_spoke_of_keeps_the_server_from_starting() -> None:
         async with app.router.lifespan_context(app):
             pass
 
-    with pytest.raises(RuntimeError, match="GET /api/v1/new"):
-        asyncio.run(begin())
+    with start_blocking_portal() as portal, pytest.raises(RuntimeError, match="GET /api/v1/new"):
+        portal.call(begin)
 
 
 def test_a_route_that_nobody_spoke_of_is_refused_even_if_it_comes_later() -> None:
@@ -159,7 +159,8 @@ def test_a_route_that_nobody_spoke_of_is_refused_even_if_it_comes_later() -> Non
             keyed = await client.get("/api/v1/new", headers={"Authorization": f"Bearer {secret}"})
         return bare.status_code, keyed.status_code
 
-    assert asyncio.run(ask()) == (401, 403)
+    with start_blocking_portal() as portal:  # not in this thread, where the browser of other tests leaves a loop
+        assert portal.call(ask) == (401, 403)
 
 
 def test_a_mounted_application_counts_as_a_route() -> None:
