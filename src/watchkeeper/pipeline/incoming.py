@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from pydantic_core import from_json
 
 from watchkeeper.capture.batch import category_text
 from watchkeeper.errors import InvalidBatch
-from watchkeeper.pipeline.values import Kind, Refusal
+from watchkeeper.pipeline.incoming_columns import predictions_by_column
+from watchkeeper.pipeline.values import LONGEST_ID, LONGEST_NAME, MOST_COLUMNS, MOST_ROWS, Kind, Refusal
 from watchkeeper.window import microseconds, zone_info
 
-MOST_ROWS = 100_000
-MOST_COLUMNS = 4_096
-LONGEST_ID = 256
-LONGEST_NAME = 256
 ROLES = frozenset({"@id", "@time", "@prediction", "@score", "@latency", "@error", "@target"})
 _KEYS = {
     "predictions": {"id", "timestamp", "features", "prediction", "score", "latency", "segments", "error"},
@@ -65,7 +63,7 @@ class _Refused(ValueError):
     """Says why a row cannot be used."""
 
 
-def read_json(kind: Kind, body: bytes, bounds: Bounds, mint: Any) -> Incoming:
+def read_json(kind: Kind, body: bytes, bounds: Bounds, mint: Callable[[int], str]) -> Incoming:
     """Read a JSON body; each row that cannot be used is refused alone.
 
     Raises
@@ -74,6 +72,19 @@ def read_json(kind: Kind, body: bytes, bounds: Bounds, mint: Any) -> Incoming:
         It is no JSON, or not an object with a list under ``kind``.
     """
     found = _rows_of(kind, body)
+    whole = _by_column(found, bounds, mint) if kind == "predictions" else None
+    return whole if whole is not None else _by_row(kind, found, bounds, mint)
+
+
+def _by_column(found: list[Any], bounds: Bounds, mint: Callable[[int], str]) -> Incoming | None:
+    columns = predictions_by_column(found, bounds.taken, lambda value: _time(value, bounds), mint)
+    if columns is None:
+        return None
+    minted = columns["@id"].to_pylist() if "id" not in found[0] else None
+    return Incoming(_record_batch(columns, []), minted=minted)
+
+
+def _by_row(kind: Kind, found: list[Any], bounds: Bounds, mint: Callable[[int], str]) -> Incoming:
     read = _prediction if kind == "predictions" else _label
     kept: list[dict[str, Any]] = []
     refusals, contents = [], []
@@ -92,16 +103,25 @@ def read_json(kind: Kind, body: bytes, bounds: Bounds, mint: Any) -> Incoming:
 
 
 def _rows_of(kind: Kind, body: bytes) -> list[Any]:
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise InvalidBatch(f"The body is not JSON: {error}.") from error
+    document = _document(body)
     found = document.get(kind) if isinstance(document, dict) else None
     if not isinstance(found, list) or set(document) != {kind}:
         raise InvalidBatch(f'The body must be an object with one key, {{"{kind}": [...]}}, a list of rows.')
     if len(found) > MOST_ROWS:
         raise InvalidBatch(f"The batch has {len(found)} rows; at most {MOST_ROWS} are taken at once.")
     return found
+
+
+def _document(body: bytes) -> Any:
+    """Return what JSON says; what the fast reader does not take (lone surrogates, say) the standard one may."""
+    try:
+        return from_json(body)
+    except ValueError:
+        pass
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise InvalidBatch(f"The body is not JSON: {error}.") from error
 
 
 def _check_keys(row: Any, kind: str) -> None:
@@ -301,15 +321,14 @@ def _batch(rows: list[dict[str, Any]], kind: Kind) -> pa.RecordBatch:
     if len(names) > MOST_COLUMNS:
         raise InvalidBatch(f"The rows have {len(names)} different names; at most {MOST_COLUMNS} are taken.")
     arrays = [_column(name, [row.get(name) for row in rows]) for name in names]
-    kept = [
-        (name, array)
-        for name, array in zip(names, arrays, strict=True)
-        if name in first or not _empty_role(name, array)
-    ]
-    return pa.RecordBatch.from_arrays(
-        [array for _, array in kept],
-        schema=pa.schema([(n, a.type) for n, a in kept], metadata={"segments": json.dumps(segments)}),
-    )
+    columns = dict(zip(names, arrays, strict=True))
+    return _record_batch({n: a for n, a in columns.items() if n in first or not _empty_role(n, a)}, segments)
+
+
+def _record_batch(columns: dict[str, pa.Array], segments: list[str]) -> pa.RecordBatch:
+    fields = [(name, array.type) for name, array in columns.items()]
+    schema = pa.schema(fields, metadata={"segments": json.dumps(segments)})
+    return pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
 
 
 def _empty_role(name: str, array: pa.Array) -> bool:

@@ -11,16 +11,8 @@ import pyarrow.compute as pc
 
 from watchkeeper.capture.batch import Batch
 from watchkeeper.errors import InvalidBatch
-from watchkeeper.pipeline.incoming import (
-    LONGEST_ID,
-    LONGEST_NAME,
-    MOST_COLUMNS,
-    MOST_ROWS,
-    Bounds,
-    Incoming,
-    why_outside,
-)
-from watchkeeper.pipeline.values import Kind, Refusal
+from watchkeeper.pipeline.incoming import Bounds, Incoming, why_outside
+from watchkeeper.pipeline.values import LONGEST_ID, LONGEST_NAME, MOST_COLUMNS, MOST_ROWS, Kind, Refusal
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.kernel import Int64s
 

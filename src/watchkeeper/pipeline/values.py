@@ -11,6 +11,10 @@ Every = Literal["hour", "day", "week", "month"]
 Clock = Literal["wall", "event"]
 EVERY: tuple[Every, ...] = ("hour", "day", "week", "month")
 STAGES = ("serving", "shadow", "canary")
+MOST_ROWS = 100_000
+MOST_COLUMNS = 4_096
+LONGEST_ID = 256
+LONGEST_NAME = 256
 MOST_LISTED = 100
 """So many refused rows are listed in a receipt; all are kept."""
 
