@@ -24,6 +24,7 @@ from watchkeeper.store.database import Database
 from watchkeeper.window import HOUR, calendar_window, microseconds
 
 _LARGE = 8 << 20
+_SMALL_FILE = 32 << 20
 _MOST_FILES = 4
 _SOME = 64
 _BATCHES_KEPT = 30 * 24 * HOUR
@@ -51,7 +52,10 @@ class Upkeep:
     # --- rows to Parquet ----------------------------------------------------------------------------------------------
 
     def flush(self, connection: sqlite3.Connection, *, all_: bool = False) -> int:
-        """Move the rows of some partitions that are done, or large, from the database to Parquet; returns how many."""
+        """Move rows of some partitions that are done, or large, from the database to Parquet; returns of how many.
+
+        ``all_`` has those of every partition moved, though not at once: call it until it returns 0.
+        """
         query = "SELECT partition_id, kind, sum(length(body)) FROM part GROUP BY partition_id, kind"
         done = 0
         for number, kind, size in connection.execute(query).fetchall():
@@ -62,19 +66,24 @@ class Upkeep:
             partition = Partition(version, found["stage"], found["start"], number)
             after = int(self._settings.flush_after.total_seconds() * 1e6)
             if all_ or size > _LARGE or partition.start + HOUR + after <= version.model.now():
-                self._flush(connection, partition, kind)
-                done += 1
+                done += self._flush(connection, partition, kind)
             if done >= _SOME and not all_:
                 break
         return done
 
-    def _flush(self, connection: sqlite3.Connection, partition: Partition, kind: str) -> None:
+    def _flush(self, connection: sqlite3.Connection, partition: Partition, kind: str) -> bool:
+        """Move some of a partition's parts to a file, and join its small files once there are several.
+
+        About :data:`_LARGE` bytes move in one transaction, since acknowledgements wait behind it; more are for the next
+        call. Returns whether anything moved.
+        """
+
         def tell(what: str, row: dict[str, Any], error: Exception) -> None:
             report_damage(self._database, self._root, what, row, error)
 
         number = partition.id or 0
-        old = list(intact(connection, "file", number, kind, tell))
-        tables, kept, parts = [], [], []
+        old = [f for f in intact(connection, "file", number, kind, tell) if f["bytes"] < _SMALL_FILE]
+        tables, kept, parts, size = [], [], [], 0
         for file in old if len(old) >= _MOST_FILES else []:
             try:
                 tables.append(files.read_rows(self._root, file["path"], file["digest"]))
@@ -82,6 +91,9 @@ class Upkeep:
             except CorruptStore as error:
                 tell("file", file, error)
         for part in intact(connection, "part", number, kind, tell):
+            if size > _LARGE:
+                break
+            size += len(part["body"])
             try:
                 tables.append(from_body(part["body"]))
                 parts.append(part)
@@ -104,6 +116,7 @@ class Upkeep:
 
         self._database.write(job).result()
         self._remove([file["path"] for file in kept])
+        return bool(parts)
 
     def _remove(self, paths: list[str]) -> None:
         if paths:

@@ -117,10 +117,12 @@ class Worker:
     def tidy_now(self) -> int:
         """Do all upkeep that is due; returns how many partitions and days it changed."""
 
-        def all_of_it(connection: sqlite3.Connection) -> int:
+        def some(connection: sqlite3.Connection) -> int:
             return self.upkeep.flush(connection, all_=True)
 
-        done = self._do(all_of_it)
+        done = 0
+        while moved := self._do(some):
+            done += moved
         while self._do(self.upkeep.merge_hours):
             done += 1
         return done + self._do(lambda connection: self.upkeep.expire(connection, now()))
