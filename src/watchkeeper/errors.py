@@ -27,6 +27,9 @@
     │   ├── UnknownModel        no such model, version or window; carries the nearest
     │   ├── Conflict            what is asked for contradicts what is there
     │   ├── InvalidBatch        a body that is no batch of predictions or labels
+    │   ├── InvalidMonitors     a file of monitors, channels or actions that cannot be used; says where
+    │   ├── ActionRefused       a guard keeps an action from being done
+    │   ├── ChannelFailed       a notification could not be delivered; says whether to try again
     │   └── ServerRefused       a server answered with a problem, or not at all
     ├── Unwritable              a file cannot be written
     ├── MissingExtra            an optional package is needed; names the exact ``pip install``
@@ -226,6 +229,26 @@ class Conflict(ServiceError):
 
 class InvalidBatch(ServiceError):
     """A body that is no batch of predictions or labels."""
+
+
+class InvalidMonitors(ServiceError):
+    """A file of monitors, channels or actions that cannot be used; ``where`` names the place in it."""
+
+    def __init__(self, where: str, why: str) -> None:
+        self.where, self.why = where, why
+        super().__init__(f"{where}: {why}" if where else why)
+
+
+class ActionRefused(ServiceError):
+    """A guard keeps an action from being done."""
+
+
+class ChannelFailed(ServiceError):
+    """A notification could not be delivered; ``again`` says whether another try may help."""
+
+    def __init__(self, channel: str, why: str, *, again: bool = True) -> None:
+        self.channel, self.why, self.again = channel, why, again
+        super().__init__(f"The channel {channel!r} failed: {why}")
 
 
 class ServerRefused(ServiceError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FORMAT = 1
+FORMAT = 2
 APPLICATION_ID = 0x574B_5000  # WKP
 
 TABLES: dict[str, str] = {
@@ -38,9 +38,29 @@ TABLES: dict[str, str] = {
     "known_at INTEGER, rows INTEGER, labelled INTEGER, sealed_at INTEGER, sealed_revision INTEGER, dirty INTEGER, "
     "PRIMARY KEY (version_id, stage, every, start)",
     "counter": "model_id INTEGER, name TEXT, value INTEGER, PRIMARY KEY (model_id, name)",
+    "monitors": "id INTEGER PRIMARY KEY, model_id INTEGER, revision INTEGER, text TEXT, author TEXT, created INTEGER, "
+    "UNIQUE (model_id, revision)",
+    "verdict": "version_id INTEGER, stage TEXT, every TEXT, start INTEGER, monitor TEXT, name TEXT, checks INTEGER, "
+    "findings TEXT, known_at INTEGER, PRIMARY KEY (version_id, stage, every, start, monitor)",
+    "incident": "id INTEGER PRIMARY KEY AUTOINCREMENT, project_id INTEGER, model_id INTEGER, version TEXT, cause TEXT, "
+    "state TEXT, severity TEXT, title TEXT, opened INTEGER, opened_wall INTEGER, changed INTEGER, resolved INTEGER, "
+    "quiet INTEGER, evidence TEXT",
+    "timeline": "id INTEGER PRIMARY KEY AUTOINCREMENT, incident_id INTEGER, at INTEGER, wall INTEGER, kind TEXT, "
+    "actor TEXT, text TEXT, data TEXT",
+    "silence": "id INTEGER PRIMARY KEY AUTOINCREMENT, project_id INTEGER, model_id INTEGER, monitor TEXT, until INTEGER, "
+    "reason TEXT, author TEXT, created INTEGER, ended INTEGER",
+    "outbox": "id INTEGER PRIMARY KEY AUTOINCREMENT, project_id INTEGER, incident_id INTEGER, channel TEXT, kind TEXT, "
+    "key TEXT, payload TEXT, created INTEGER, attempts INTEGER, due INTEGER, state TEXT, error TEXT, sent INTEGER",
+    "action": "id TEXT PRIMARY KEY, project_id INTEGER, incident_id INTEGER, model_id INTEGER, name TEXT, state TEXT, "
+    "rule TEXT, request TEXT, result TEXT, evidence TEXT, proposed INTEGER, expires INTEGER, changed INTEGER, "
+    "author TEXT, approver TEXT, log TEXT",
+    "audit": "seq INTEGER PRIMARY KEY, at INTEGER, project_id INTEGER, actor TEXT, what TEXT, target TEXT, detail TEXT, "
+    "previous BLOB, digest BLOB",
+    "session": "digest BLOB PRIMARY KEY, key_id TEXT, created INTEGER, expires INTEGER",
+    "setting": "name TEXT PRIMARY KEY, value TEXT",
 }
 """Columns of each table; ``crc`` is added to each."""
-WITHOUT_ROWID = {"batch", "foreign_id", "measurement", "measured", "counter"}
+WITHOUT_ROWID = {"batch", "foreign_id", "measurement", "measured", "counter", "verdict"}
 UNCHECKED = {"foreign_id"}
 """An index over ids, too large for a checksum a row; ``foreign_sum`` of each partition is the XOR of its hashes."""
 INDEXES = (
@@ -50,6 +70,12 @@ INDEXES = (
     "CREATE INDEX batch_by_time ON batch (received)",
     "CREATE INDEX quarantine_by_model ON quarantine (model_id, id)",
     "CREATE INDEX partition_by_start ON partition (start)",
+    "CREATE INDEX incident_by_model ON incident (model_id, state)",
+    "CREATE INDEX timeline_by_incident ON timeline (incident_id, id)",
+    "CREATE INDEX outbox_by_due ON outbox (state, due)",
+    "CREATE INDEX outbox_by_incident ON outbox (incident_id)",
+    "CREATE INDEX action_by_state ON action (state)",
+    "CREATE INDEX action_by_incident ON action (incident_id)",
     "CREATE INDEX dirty ON measured (dirty) WHERE dirty > 0",
 )
 
