@@ -12,6 +12,7 @@ import pytest
 from traffic import TARGET, ipc, labels_json, labels_of, open_pipeline, predictions_arrow, send, table
 
 from watchkeeper.errors import Conflict, InvalidBatch, Overloaded
+from watchkeeper.pipeline import gather
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.pipeline.settings import PipelineSettings
 
@@ -179,3 +180,16 @@ def test_odd_labels_are_kept_apart(tmp_path: Path) -> None:
         assert outcome is not None
         assert outcome.strange == 1
         assert outcome.labelled == len(labels) - 1
+
+
+def test_ids_that_are_no_longer_in_memory_are_still_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "_KEPT_IDS", 0)
+    rows = table(300, 1)
+    with open_pipeline(tmp_path / "store") as pipeline:
+        for name in ("first", "again"):
+            send(pipeline, "predictions", predictions_arrow(rows), batch=name)
+            send(pipeline, "labels", ipc(labels_of(rows)), batch=f"labels-{name}")
+            assert pipeline.settle()
+        told = pipeline.models("default")[0]
+    assert (told["rows"], told["duplicates"]) == (300, 300)
+    assert told["labels"] == labels_of(rows).num_rows

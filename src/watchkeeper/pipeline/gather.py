@@ -22,6 +22,8 @@ from watchkeeper.store import rows as table_rows
 from watchkeeper.window import local_hours
 
 _KEPT_PARTITIONS = 2048
+_KEPT_IDS = 20_000_000
+"""Hashes of ids in memory, 8 bytes each; a partition beyond is read again from the store when a row of its hour comes."""
 _MOST_PARAMETERS = 30_000
 
 
@@ -53,6 +55,7 @@ class Gatherer:
 
     def gather(self, connection: sqlite3.Connection, entries: list[Entry]) -> Group:
         """Return what a group of batches changes."""
+        self._let_go()
         group = Group()
         for entry in entries:
             latest = entry.latest()
@@ -76,10 +79,18 @@ class Gatherer:
             known = start in self.starts.get((version.id, stage), ())
             made = self._raw.load(connection, version, stage, start) if known else Partition(version, stage, start)
             self._partitions[key] = made
-            while len(self._partitions) > _KEPT_PARTITIONS:
-                self._partitions.popitem(last=False)
         self._partitions.move_to_end(key)
         return self._partitions[key]
+
+    def _let_go(self) -> None:
+        """Forget the partitions that were not used for longest, where there are too many or they hold too many ids.
+
+        Done between groups: within one, what a partition learned is not in the store yet.
+        """
+        held = sum(len(p.ids) + len(p.labelled) for p in self._partitions.values())
+        while self._partitions and (len(self._partitions) > _KEPT_PARTITIONS or held > _KEPT_IDS):
+            _, gone = self._partitions.popitem(last=False)
+            held -= len(gone.ids) + len(gone.labelled)
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
