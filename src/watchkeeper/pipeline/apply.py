@@ -125,7 +125,8 @@ class Applier:
         """Add new rows with their labels, and labels to rows that were counted before."""
         schema = window.profile.schema
         for table in change.rows:
-            window.profile = window.profile.merge(profile_of(with_labels(table, schema, plan.winners), schema))
+            made = profile_of(with_labels(table, schema, plan.winners), schema)
+            window.profile = made if window.profile.rows == 0 else window.profile.merge(made)
         for table in self._raw_rows(connection, change.partition, plan.late) if plan.late else []:
             window.profile.label(_batch(with_labels(table, schema, plan.late), window.profile))
 

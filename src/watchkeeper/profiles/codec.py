@@ -7,6 +7,7 @@ as they are, in the narrowest integers that hold them. Nothing in it can name co
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 from collections.abc import Mapping
 from typing import Any
@@ -79,9 +80,10 @@ def _pack_array(value: object) -> msgpack.ExtType:
     if value.shape == (0,) and name == "int64":
         return _EMPTY
     flat = np.ascontiguousarray(value).reshape(-1)
-    mode, raw = "plain", flat.astype(flat.dtype.newbyteorder("<")).tobytes()
-    if value.dtype == np.int64:
+    if name == "int64":
         mode, raw = _narrow(flat)
+    else:
+        mode, raw = "plain", flat.astype(flat.dtype.newbyteorder("<"), copy=False).tobytes()
     return msgpack.ExtType(_ARRAY, msgpack.packb([name, list(value.shape), mode, raw], use_bin_type=True))
 
 
@@ -93,7 +95,7 @@ def _narrow(flat: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[str, bytes]:
     if ascending:
         first, words = words[:1].tobytes(), words[1:] - words[:-1]
     largest = int(words.max()) if len(words) else 0
-    width = sum(largest >= limit for limit in _LIMITS)
+    width = bisect.bisect_right(_LIMITS, largest)
     return f"{'up' if ascending else 'as'}{width}", first + words.astype(_WIDTHS[width]).tobytes()
 
 

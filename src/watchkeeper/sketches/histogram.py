@@ -75,6 +75,9 @@ class Histogram:
                 kernel.coarsen(self.cells, self.counts, further), kernel.coarsen(look, np.zeros_like(look), further)
             )[0]
         new = kernel.count_cells(keys >> np.int64(start), likely)
+        if len(self.cells) == 0:
+            self._settle(*new, start, trailing)
+            return
         old = kernel.coarsen(self.cells, self.counts, start - self.shift)
         self._settle(*kernel.add_counts(old, new), start, trailing)
 

@@ -86,8 +86,21 @@ def count_cells(cells: Int64s, likely: Int64s) -> tuple[Int64s, Int64s]:
 
 
 def _unique(cells: Int64s) -> tuple[Int64s, Int64s]:
-    found, counts = np.unique(cells, return_counts=True)
-    return found, counts.astype(np.int64, copy=False)
+    ordered = np.sort(cells)
+    starts = _starts(ordered)
+    counts = np.empty(len(starts), dtype=np.int64)
+    counts[:-1] = starts[1:] - starts[:-1]
+    if len(starts):
+        counts[-1] = len(ordered) - starts[-1]
+    return ordered[starts], counts
+
+
+def _starts(ordered: Int64s) -> Int64s:
+    """Return the places at which sorted cells differ from the one before."""
+    new = np.empty(len(ordered), dtype=bool)
+    new[:1] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    return new.nonzero()[0]
 
 
 def add_counts(first: tuple[Int64s, Int64s], second: tuple[Int64s, Int64s]) -> tuple[Int64s, Int64s]:
@@ -98,7 +111,7 @@ def add_counts(first: tuple[Int64s, Int64s], second: tuple[Int64s, Int64s]) -> t
         return cells, counts
     order = np.argsort(cells, kind="stable")
     cells, counts = cells[order], counts[order]
-    starts = np.flatnonzero(np.concatenate([[True], cells[1:] != cells[:-1]]))
+    starts = _starts(cells)
     return cells[starts], np.add.reduceat(counts, starts)
 
 
@@ -114,7 +127,7 @@ def coarsen(cells: Int64s, counts: Int64s, by: int) -> tuple[Int64s, Int64s]:
     if by == 0 or len(cells) == 0:
         return cells, counts
     wide = cells >> np.int64(min(by, 63))
-    starts = np.flatnonzero(np.concatenate([[True], wide[1:] != wide[:-1]]))
+    starts = _starts(wide)
     return wide[starts], np.add.reduceat(counts, starts)
 
 
