@@ -9,7 +9,7 @@ from typing import Any, Literal
 from watchkeeper.metrics import classification, quality, regression
 from watchkeeper.metrics.estimate import Estimate
 
-Family = Literal["classification", "regression", "quality", "drift"]
+Family = Literal["classification", "regression", "quality", "drift", "service"]
 Better = Literal["higher", "lower", "near zero"]
 
 

@@ -1,0 +1,98 @@
+"""How much the windows of a reference differ among themselves, beyond what sampling makes of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from watchkeeper.detection.baseline import Baseline
+from watchkeeper.detection.performance import days_of
+from watchkeeper.detection.verdict import FEWEST
+from watchkeeper.metrics.estimate import Estimate
+from watchkeeper.metrics.names import TASKS
+
+FEWEST_WINDOWS = 5
+NORMAL_95 = 1.959963984540054
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean of the windows' values, standard deviation between windows beyond sampling noise, their number, and the
+    correlation of that deviation from one window to the next."""
+
+    mean: float = math.nan
+    sd: float = math.nan
+    windows: int = 0
+    correlation: float = 0.0
+
+
+def between_windows(values: Sequence[Estimate]) -> Spread:
+    """Return how the windows of a reference differ; nothing is known from fewer than five of 30 rows each.
+
+    Of windows with mean square sampling error e², whose values have variance S², the variance between them is S² - e²
+    (the method of moments), at least 0. The mean is that of the windows, not of all rows: an AUC over a month also ranks
+    rows of one day against rows of another, and so is no typical AUC of a day.
+
+    Parameters
+    ----------
+    values
+        One metric in each window of the reference, oldest first.
+
+    Examples
+    --------
+    >>> spread = between_windows([Estimate(v, v - 0.02, v + 0.02, 500) for v in (0.70, 0.74, 0.66, 0.72, 0.68)])
+    >>> round(spread.mean, 3), round(spread.sd, 3), spread.windows
+    (0.7, 0.03, 5)
+    """
+    known = [v for v in values if v.known and v.n >= FEWEST and math.isfinite(v.high - v.low)]
+    if len(known) < FEWEST_WINDOWS:
+        return Spread()
+    found = np.array([v.value for v in known])
+    noise = float(np.mean([((v.high - v.low) / (2 * NORMAL_95)) ** 2 for v in known]))
+    whole = float(found.var(ddof=1))
+    beyond = max(whole - noise, 0.0)
+    return Spread(float(found.mean()), math.sqrt(beyond), len(known), _correlation(found, whole, beyond))
+
+
+def reference_spread(baseline: Baseline, metric: str, reference: float) -> Spread:
+    """Return how a performance metric differs between the days of a reference; nothing is known where it has no days.
+
+    Also for a segment, whose days are not kept apart: they are taken to differ as those of all rows do, about the segment's own
+    ``reference`` value, from which the mean of days is taken to lie as far as for all rows.
+
+    Parameters
+    ----------
+    baseline
+        The reference.
+    metric
+        A metric of its task.
+    reference
+        The metric's value in the reference, of all rows or of the segment.
+    """
+    task, whole = baseline.profile.schema.task or "", baseline.profile.outcome
+    if task not in TASKS or metric not in TASKS[task] or whole is None:
+        return Spread()
+    _, compute = TASKS[task][metric]
+    days = baseline.once(("days apart", metric), lambda: [compute(day, ()) for day in days_of(baseline.profile)])
+    spread = baseline.once(("spread of days", metric), lambda: between_windows(days))
+    if spread.windows == 0:
+        return spread
+    value = baseline.once(("metric of all days", metric), lambda: compute(whole, ()).value)
+    return replace(spread, mean=reference + spread.mean - value)
+
+
+def _correlation(values: np.ndarray[tuple[int], np.dtype[np.float64]], whole: float, beyond: float) -> float:
+    """Return the lag-1 correlation of the part beyond sampling noise, in 0 to 0.9.
+
+    References
+    ----------
+    Kendall, Biometrika 41 (1954), 403-404: from m values it is (1 + 3 r) / m too small, which is put right.
+    """
+    if beyond <= 0:
+        return 0.0
+    apart = values - values.mean()
+    lagged = float(apart[1:] @ apart[:-1]) / float(apart @ apart)
+    return min(max((lagged + (1 + 3 * max(lagged, 0.0)) / len(values)) * whole / beyond, 0.0), 0.9)

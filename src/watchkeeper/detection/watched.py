@@ -1,0 +1,55 @@
+"""What can be watched: every metric, with the cause that its alarm points to and the part it plays by default."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from watchkeeper.metrics.names import CLASSIFICATION, DRIFT, QUALITY, REGRESSION, Metric
+
+Cause = Literal["model", "service", "traffic"]
+Role = Literal["incident", "evidence"]
+SERVICE: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric("latency_mean", "Mean latency", "service", "lower", "s"),
+        Metric("latency_max", "Largest latency", "service", "lower", "s"),
+        Metric("latency_p50", "Median latency", "service", "lower", "s"),
+        Metric("latency_p95", "Latency, 95th percentile", "service", "lower", "s"),
+        Metric("latency_p99", "Latency, 99th percentile", "service", "lower", "s"),
+        Metric("failure_rate", "Failed calls", "service", "lower", "share"),
+        Metric("throughput", "Traffic", "service", None, "rows/s"),
+        Metric("cpu_seconds", "Processor time", "service", "lower", "s"),
+        Metric("rss_bytes", "Memory", "service", "lower", "bytes"),
+        Metric("gpu_utilization", "Use of the GPU", "service", None, "share"),
+        Metric("energy_joules", "Energy", "service", "lower", "J"),
+        Metric("cost", "Cost", "service", "lower"),
+    )
+}
+"""Metrics of the service itself; none has a floor, since what matters differs between services."""
+METRICS: dict[str, Metric] = {
+    **{name: metric for name, (metric, _) in (CLASSIFICATION | REGRESSION | QUALITY).items()}, **DRIFT, **SERVICE,
+}  # fmt: skip
+PERFORMANCE = frozenset(CLASSIFICATION) | frozenset(REGRESSION)
+OF_COLUMNS = frozenset(QUALITY) | frozenset(DRIFT)
+_LOAD = {"cpu_seconds", "rss_bytes", "gpu_utilization", "energy_joules", "cost"}
+
+
+def cause_of(metric: str) -> Cause:
+    """Return what is at fault when this metric alarms."""
+    if metric == "throughput":
+        return "traffic"
+    return "service" if metric in SERVICE else "model"
+
+
+def default_role(metric: str) -> Role:
+    """Return ``incident`` for performance, failures, latency and traffic; what explains them is ``evidence``."""
+    return "evidence" if metric in OF_COLUMNS or metric in _LOAD else "incident"
+
+
+def worse_by(metric: Metric, value: float, before: float) -> float:
+    """Return by how much ``value`` is worse than ``before``: above 0 for the worse; either way where none is better."""
+    if metric.better == "higher":
+        return before - value
+    if metric.better == "lower":
+        return value - before
+    return abs(value) - abs(before) if metric.better == "near zero" else abs(value - before)
