@@ -1,4 +1,4 @@
-"""Builds the page when the package is built, with the Node that comes from PyPI: none is needed on the machine."""
+"""Builds the pages when the package is built, with the Node that comes from PyPI: none is needed on the machine."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SKIPPED = {"node_modules", "dist"}
+MADE = ("report/page.html", "server/site/index.html")
 LAST_LINES = 15
 
 
 class PageBuildHook(BuildHookInterface):  # type: ignore[type-arg]
-    """Leaves `src/watchkeeper/report/page.html` up to date; does nothing when it is newer than all its sources."""
+    """Leaves the report's page and the server's site up to date; does nothing when both are newer than all their sources."""
 
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the page if it is missing or stale, for wheels, editable installs and source archives alike."""
         root = Path(self.root)
-        page = root / "src" / "watchkeeper" / "report" / "page.html"
-        if is_stale(page, root / "ui"):
-            self.app.display_info("Building the page of the report")
-            build_page(root / "ui", page)
+        made = [root / "src" / "watchkeeper" / place for place in MADE]
+        if any(is_stale(page, root / "ui") for page in made):
+            self.app.display_info("Building the page of the report and the site of the server")
+            build_pages(root / "ui", made)
 
 
 def is_stale(page: Path, ui: Path) -> bool:
@@ -44,15 +45,16 @@ def sources(ui: Path) -> list[Path]:
     return found
 
 
-def build_page(ui: Path, page: Path) -> None:
-    """Install what the lock file names, check the types, build; the page is then newer than its sources."""
+def build_pages(ui: Path, made: list[Path]) -> None:
+    """Install what the lock file names, check the types, build; the pages are then newer than their sources."""
     with tempfile.TemporaryDirectory(prefix="watchkeeper-npm-") as scratch:
         environment = node_environment(Path(scratch))
         npm(["ci", "--no-audit", "--no-fund"], ui, environment)
         npm(["run", "build"], ui, environment)
-    if not page.exists():
-        raise RuntimeError(f"npm built the page without an error, but left no {page}; see ui/vite.config.js.")
-    page.touch()  # a page built from sources dated in the future (a clock was wrong) is still up to date
+    for page in made:
+        if not page.exists():
+            raise RuntimeError(f"npm built the pages without an error, but left no {page}; see ui/vite*.config.js.")
+        page.touch()  # a page built from sources dated in the future (a clock was wrong) is still up to date
 
 
 def node_environment(scratch: Path) -> dict[str, str]:

@@ -43,6 +43,11 @@ export async function savePng(title: string, address: string, width: number, hei
   const image = new Image();
   image.src = address;
   await image.decode();
+  saveDrawing(title, image, width, height);
+}
+
+/** The same of what is drawn already: a canvas. */
+export function saveDrawing(title: string, drawing: CanvasImageSource, width: number, height: number): void {
   const canvas = document.createElement("canvas");
   const [margin, top] = [20, 48];
   canvas.width = (width + 2 * margin) * 2;
@@ -55,7 +60,7 @@ export async function savePng(title: string, address: string, width: number, hei
   pen.fillStyle = resolveColour("--ink");
   pen.font = `600 15px ${getComputedStyle(document.body).fontFamily}`;
   pen.fillText(title, margin, 30, width);
-  pen.drawImage(image, margin, top, width, height);
+  pen.drawImage(drawing, margin, top, width, height);
   canvas.toBlob((blob) => blob && saveBlob(blob, fileName(title, "png")));
 }
 

@@ -1,40 +1,73 @@
-/** What the reader has chosen, kept in the address so that a link reproduces the view. */
+/** What the reader has chosen, kept in the address so that a link reproduces the view: #name=value, or #/page?name=value. */
 import { createContext, useCallback, useContext, useEffect, useMemo, useState, type ReactNode } from "react";
 
 export type Choices = Record<string, string>;
 
-interface Store {
+interface Place {
+  path: string;
   choices: Choices;
+}
+
+interface Store extends Place {
   choose: (change: Choices) => void;
 }
 
-const Context = createContext<Store>({ choices: {}, choose: () => undefined });
+const Context = createContext<Store>({ path: "", choices: {}, choose: () => undefined });
 
-const read = (): Choices => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+/** Choices that outlive the page, such as the theme of the live site; a saved report remembers none. */
+type Remembered = readonly string[];
+const KEY = "watchkeeper:";
 
-export function hashOf(choices: Choices): string {
-  const kept = Object.entries(choices).filter(([, value]) => value !== "");
-  return `#${new URLSearchParams(kept)}`;
+function recalled(names: Remembered): Choices {
+  const found = names.map((name): [string, string] => {
+    try {
+      return [name, localStorage.getItem(KEY + name) ?? ""];
+    } catch {
+      return [name, ""]; // a browser may keep nothing
+    }
+  });
+  return Object.fromEntries(found.filter(([, value]) => value !== ""));
 }
 
-function write(choices: Choices): void {
+function read(names: Remembered): Place {
+  const text = location.hash.slice(1);
+  const [path = "", search = ""] = text.startsWith("/") ? text.split(/\?(.*)/s) : ["", text];
+  return { path, choices: { ...recalled(names), ...Object.fromEntries(new URLSearchParams(search)) } };
+}
+
+export function hashOf(choices: Choices, path = ""): string {
+  const kept = new URLSearchParams(Object.entries(choices).filter(([, value]) => value !== "")).toString();
+  return path === "" ? `#${kept}` : `#${path}${kept && "?"}${kept}`;
+}
+
+function write({ path, choices }: Place, names: Remembered): void {
   try {
-    history.replaceState(null, "", hashOf(choices));
+    if (hashOf(choices, path) !== location.hash && (location.hash !== "" || hashOf(choices, path) !== "#"))
+      history.replaceState(history.state, "", hashOf(choices, path));
+    for (const name of names) {
+      if (choices[name]) localStorage.setItem(KEY + name, choices[name]);
+      else localStorage.removeItem(KEY + name);
+    }
   } catch {
     // Inside a notebook's frame there is no address to write to; the choices then last as long as the page.
   }
 }
 
-export function ChoicesProvider({ children }: { children: ReactNode }) {
-  const [choices, setChoices] = useState(read);
-  const choose = useCallback((change: Choices) => setChoices((before) => ({ ...before, ...change })), []);
-  useEffect(() => write(choices), [choices]);
+const NONE: Remembered = [];
+
+export function ChoicesProvider({ children, remembered = NONE }: { children: ReactNode; remembered?: Remembered }) {
+  const [place, setPlace] = useState(() => read(remembered));
+  const choose = useCallback(
+    (change: Choices) => setPlace(({ path, choices }) => ({ path, choices: { ...choices, ...change } })),
+    [],
+  );
+  useEffect(() => write(place, remembered), [place, remembered]);
   useEffect(() => {
-    const follow = () => setChoices(read());
+    const follow = () => setPlace(read(remembered));
     addEventListener("hashchange", follow);
     return () => removeEventListener("hashchange", follow);
-  }, []);
-  const store = useMemo(() => ({ choices, choose }), [choices, choose]);
+  }, [remembered]);
+  const store = useMemo(() => ({ ...place, choose }), [place, choose]);
   return <Context value={store}>{children}</Context>;
 }
 

@@ -2,6 +2,8 @@
 
 export type Clock = string; // an IANA name, or "UTC"
 
+const walls = new Map<string, number>(); // reckoning takes ten microseconds, and charts ask often
+const MOST_WALLS = 50_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
 
 function formatter(clock: Clock): Intl.DateTimeFormat {
@@ -31,6 +33,16 @@ function formatter(clock: Clock): Intl.DateTimeFormat {
  * The hour that a clock repeats in autumn is drawn twice at the same place.
  */
 export function wall(iso: string, clock: Clock): number {
+  if (clock === "UTC") return Date.parse(iso);
+  const known = walls.get(clock + iso);
+  if (known !== undefined) return known;
+  if (walls.size > MOST_WALLS) walls.clear();
+  const found = reckon(iso, clock);
+  walls.set(clock + iso, found);
+  return found;
+}
+
+function reckon(iso: string, clock: Clock): number {
   const parts: Record<string, number> = {};
   for (const part of formatter(clock).formatToParts(new Date(iso))) parts[part.type] = Number(part.value);
   return Date.UTC(

@@ -8,7 +8,7 @@ import { tipNode } from "./EChart";
 import { allSeries } from "./timeseries";
 import { HOUR, gaps, middle, place, type Drawn, type TimeInput } from "./timescale";
 
-function lines(p: TimePoint, input: TimeInput): string[] {
+export function lines(p: TimePoint, input: TimeInput): string[] {
   const say = (name: string, e: Estimate | undefined) => {
     if (e?.value == null) return [`${name}: not enough data`];
     return [
@@ -23,7 +23,7 @@ function lines(p: TimePoint, input: TimeInput): string[] {
   ];
 }
 
-function tooltip(input: Drawn): object {
+export function tooltip(input: Drawn, more: (p: TimePoint) => string[] = () => []): object {
   const { palette } = input;
   const formatter = (shown: { axisValue?: number }[]) => {
     const at = shown[0]?.axisValue ?? NaN;
@@ -31,7 +31,10 @@ function tooltip(input: Drawn): object {
     const box = document.createElement("div");
     for (const p of input.points)
       if (Math.abs(middle(p, input) - at) === near)
-        box.append(tipNode(`${windowText(p.start, p.end, input.clock)}, ${p.side}`, lines(p, input)));
+        box.append(tipNode(`${windowText(p.start, p.end, input.clock)}, ${input.names?.[p.side] ?? p.side}`, [
+            ...lines(p, input),
+            ...more(p),
+          ]));
     return box;
   };
   return {

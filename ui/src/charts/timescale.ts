@@ -11,6 +11,7 @@ export interface TimeInput {
   clock: Clock;
   palette: Palette;
   decimals: number;
+  names?: Record<TimePoint["side"], string>; // what the sides are called; by themselves where absent
 }
 
 /** x counts units from the origin, a midnight, so that ticks fall on the first day and on round steps after it. */

@@ -2,9 +2,9 @@
 import type { Estimate, TimePoint } from "../view";
 import { middle, type Drawn } from "./timescale";
 
-type Side = TimePoint["side"];
+export type Side = TimePoint["side"];
 type Pair = [number, number | null];
-const SIDES: Side[] = ["reference", "current"];
+export const SIDES: Side[] = ["reference", "current"];
 
 /** Runs of neighbouring points that have an interval: a gap in the data stays a gap in the band. */
 function runs(
@@ -21,11 +21,11 @@ function runs(
   return found.filter((run) => run.length > 0);
 }
 
-interface Api {
+export interface Api {
   coord: (at: [number, number]) => [number, number];
 }
 
-function band(data: [number, number, number][][], colour: string, opacity: number): object {
+export function band(data: [number, number, number][][], colour: string, opacity: number): object {
   const renderItem = (params: { dataIndex: number }, api: Api) => {
     const run = data[params.dataIndex] ?? [];
     const upper = run.map(([x, , high]) => api.coord([x, high]));
@@ -51,7 +51,7 @@ function line(data: Pair[], colour: string, dashed: boolean): object {
   };
 }
 
-function sideSeries(input: Drawn, side: Side): object[] {
+export function sideSeries(input: Drawn, side: Side): object[] {
   const { metric, palette } = input;
   const points = input.points.filter((p) => p.side === side);
   const values = (pick: (p: TimePoint) => Estimate | undefined): Pair[] =>
@@ -77,7 +77,7 @@ function sideSeries(input: Drawn, side: Side): object[] {
 }
 
 /** Rows with labels in the side's colour, rows still waiting for theirs pale above them. */
-function volumeSeries(input: Drawn, side: Side): object[] {
+export function volumeSeries(input: Drawn, side: Side): object[] {
   const points = input.points.filter((p) => p.side === side);
   const at = (p: TimePoint, n: number): [number, number] => [middle(p, input), n];
   const bar = (data: [number, number][], opacity: number) => ({
@@ -106,7 +106,7 @@ function volumeSeries(input: Drawn, side: Side): object[] {
 }
 
 /** The reference as a whole, and around it what is too small to matter. */
-function guide({ row, palette, x }: Drawn): object[] {
+export function guide({ row, palette, x }: Drawn): object[] {
   const value = row?.reference?.value;
   if (value == null) return [];
   const renderItem = (_: unknown, api: Api) => {

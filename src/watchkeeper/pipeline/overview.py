@@ -1,0 +1,174 @@
+"""Reading for people who look: series by window in few queries, as what the page draws and not as a table of everything."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from watchkeeper.errors import CorruptStore
+from watchkeeper.pipeline.catalog import Catalog, Model, Version
+from watchkeeper.pipeline.measure import NUMBERS
+from watchkeeper.store import rows
+from watchkeeper.store.database import Database
+from watchkeeper.window import moment
+
+SHOWN = {"hour": 14 * 24, "day": 90, "week": 104, "month": 36}
+"""So many windows of each length are drawn at once."""
+_UNRESOLVED = ["open", "acknowledged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A window of a model: all versions' rows in it, and whose rows were the most."""
+
+    start: int
+    stop: int
+    rows: int
+    labelled: int
+    sealed: bool
+    version: int
+    sealed_revision: int | None
+
+
+@dataclass(slots=True)
+class Series:
+    """One metric of something, by window: the numbers as they are known now, and the values that the seal found."""
+
+    version_id: int
+    metric: str
+    column: str | None
+    segment: str | None
+    source: str
+    unit: str | None
+    points: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    sealed: dict[int, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which series; an empty ``metrics`` means all. ``column`` and ``segment``: a name, ``"*"`` for any, None for of none."""
+
+    stage: str = "serving"
+    every: str = "day"
+    metrics: tuple[str, ...] = ()
+    column: str | None = None
+    segment: str | None = None
+    source: str | None = None
+
+
+class Overview:
+    """Answers what a page asks; never writes, and sees only what was committed."""
+
+    def __init__(self, database: Database, catalog: Catalog) -> None:
+        self._database = database
+        self._catalog = catalog
+
+    def spans(self, versions: Sequence[Version], stage: str, every: str, most: int | None = None) -> list[Span]:
+        """Return the last windows that have rows, earliest first; of several versions in one, the largest names it."""
+        limit = f"ORDER BY start DESC LIMIT {int(most or SHOWN[every])}"
+        found: dict[int, list[dict[str, Any]]] = {}
+        with self._database.reading() as connection:
+            for version in versions:
+                where = {"version_id": version.id, "stage": stage, "every": every}
+                for row in rows.select_all(connection, "measured", tail=limit, **where):
+                    found.setdefault(row["start"], []).append(row)
+        last = sorted(found)[-(most or SHOWN[every]) :]
+        return [_span(found[start]) for start in last]
+
+    def series(self, versions: Sequence[Version], asked: Asked, spans: Sequence[Span]) -> list[Series]:
+        """Return what was measured in these windows, the latest revision of each."""
+        if not spans or not versions:
+            return []
+        with self._database.reading() as connection:
+            found = {row[0]: Series(*row[1:]) for row in self._series_rows(connection, versions, asked)}
+            seals = {(span.version, span.start): span.sealed_revision for span in spans}
+            for number, start, revision, *numbers in _points(connection, list(found), spans):
+                series = found[number]
+                series.points[start] = tuple(numbers)
+                seal = seals.get((series.version_id, start))
+                if seal is not None and revision <= seal:
+                    series.sealed[start] = numbers[0]
+        return list(found.values())
+
+    def _series_rows(
+        self, connection: sqlite3.Connection, versions: Sequence[Version], asked: Asked
+    ) -> Iterator[tuple[Any, ...]]:
+        where: dict[str, Any] = {"version_id": [v.id for v in versions], "stage": asked.stage, "every": asked.every}
+        if asked.metrics:
+            where["metric"] = list(asked.metrics)
+        where |= {n: v for n, v in (("segment", asked.segment), ("column_name", asked.column)) if v != "*"}
+        if asked.source is not None:
+            where["source"] = asked.source
+        for row in rows.select_all(connection, "series", **where):
+            if row["params"] != '{"scale": "raw"}':  # the same distance in the column's own unit
+                yield (
+                    row["id"], row["version_id"], row["metric"], row["column_name"], row["segment"], row["source"],
+                    row["unit"],
+                )  # fmt: skip
+
+    def segments(self, versions: Sequence[Version], stage: str, every: str) -> list[str]:
+        """Return the names of the segments that were measured: ``column=value``."""
+        numbers = [v.id for v in versions]
+        names, values = rows.condition({"version_id": numbers, "stage": stage, "every": every})
+        query = f"SELECT DISTINCT segment FROM series{names} AND segment IS NOT NULL AND column_name IS NULL"
+        with self._database.reading() as connection:
+            return sorted(row[0] for row in connection.execute(query, values))
+
+    def incidents(self, models: Iterable[Model], *, resolved: bool = False) -> dict[int, list[dict[str, Any]]]:
+        """Return incidents by the number of their model, the latest first; only those that are not resolved, unless asked."""
+        where: dict[str, Any] = {"model_id": [m.id for m in models]} | ({} if resolved else {"state": _UNRESOLVED})
+        found: dict[int, list[dict[str, Any]]] = {}
+        with self._database.reading() as connection:
+            for row in rows.select_all(connection, "incident", tail="ORDER BY id DESC", **where):
+                found.setdefault(row["model_id"], []).append(row)
+        return found
+
+    def verdicts(self, versions: Sequence[Version], spans: Sequence[Span]) -> list[dict[str, Any]]:
+        """Return what the monitors said of the last window that they judged."""
+        if not spans:
+            return []
+        where: dict[str, Any] = {"version_id": [v.id for v in versions], "every": "day"}
+        with self._database.reading() as connection:
+            names, values = rows.condition(where)
+            last = connection.execute(f"SELECT max(start) FROM verdict{names}", values).fetchone()[0]
+            return [] if last is None else rows.select_all(connection, "verdict", start=last, **where)
+
+    def counters(self, models: Iterable[Model]) -> dict[int, dict[str, int]]:
+        """Return what was counted of each model: rows that wait, were refused or lost."""
+        found: dict[int, dict[str, int]] = {m.id: {} for m in models}
+        with self._database.reading() as connection:
+            for row in rows.select_all(connection, "counter", model_id=list(found)):
+                found[row["model_id"]][row["name"]] = row["value"]
+            for table, query in (
+                ("pending", "coalesce(sum(rows), 0) FROM inbox"),
+                ("waiting", "count(*) FROM waiting"),
+            ):
+                for number, count in connection.execute(f"SELECT model_id, {query} GROUP BY model_id").fetchall():
+                    found.get(number, {})[table] = count
+        return found
+
+
+def _span(found: list[dict[str, Any]]) -> Span:
+    most = max(found, key=lambda row: (row["rows"] or 0, row["version_id"]))
+    return Span(
+        most["start"], most["stop"], sum(r["rows"] or 0 for r in found), sum(r["labelled"] or 0 for r in found),
+        all(r["sealed_at"] is not None for r in found), most["version_id"], most["sealed_revision"],
+    )  # fmt: skip
+
+
+def _points(connection: sqlite3.Connection, series: list[int], spans: Sequence[Span]) -> Iterator[tuple[Any, ...]]:
+    """Yield series, start, revision and numbers of each measurement in an interval, revisions in their order."""
+    if not series:
+        return
+    numbers = ", ".join(NUMBERS)
+    marks = ", ".join("?" * len(series))
+    query = (
+        f"SELECT series_id, start, revision, known_at, {numbers}, crc FROM measurement "
+        f"WHERE series_id IN ({marks}) AND start BETWEEN ? AND ? ORDER BY series_id, start, revision"
+    )
+    for row in connection.execute(query, [*series, spans[0].start, spans[-1].start]):
+        if rows.crc_of(row[:-1]) != row[-1]:
+            raise CorruptStore("a measurement", f"its checksum is wrong (series {row[0]}, {moment(row[1])})")
+        yield (*row[:3], *row[4:-1])

@@ -1,0 +1,76 @@
+"""Incidents: the list, and one of them with the series that raised it, so that the evidence can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from watchkeeper.errors import UnknownModel
+from watchkeeper.pipeline.overview import Asked, Span
+from watchkeeper.pipeline.values import Target
+from watchkeeper.server.problems import Problem
+from watchkeeper.server.views.asking import Page
+from watchkeeper.server.views.lines import metric_lines, windows
+
+_MOST_CHARTS = 3
+_SHOWN = 60
+_MOST = 300
+
+
+def incidents(page: Page) -> dict[str, Any]:
+    """Return the incidents of the project, the latest first, without what only their own page shows."""
+    asking = page.asking
+    environment = asking.environment if asking.model else None
+    found = page.pipeline.incidents(
+        page.key.project, model=asking.model, environment=environment, state=asking.state, limit=_MOST
+    )
+    left_out = {"timeline", "findings", "columns", "notifications", "actions"}
+    told = [{name: value for name, value in one.items() if name not in left_out} for one in found]
+    return page.head("incidents") | {"incidents": told, "models": _names(page)}
+
+
+def incident(page: Page) -> dict[str, Any]:
+    """Return one incident, with charts of what raised it."""
+    if page.asking.id is None:
+        raise Problem(422, "This page is of one incident: name it, as in ?id=17.")
+    found = page.pipeline.incident(page.key.project, page.asking.id)
+    return page.head("incident") | {"incident": found, **_charts(page, found)}
+
+
+def _names(page: Page) -> list[dict[str, str]]:
+    models = page.pipeline.catalog.models_of(page.key.project)
+    return [{"model": model.name, "environment": model.environment} for model in models]
+
+
+def _charts(page: Page, incident: dict[str, Any]) -> dict[str, Any]:
+    """Return the series of the worst findings, over the windows before and after the incident."""
+    target = Target(page.key.project, incident["model"], incident["environment"], incident["version"] or "")
+    try:
+        catalog = page.pipeline.catalog
+        model = catalog.model(target)
+        versions = catalog.versions_of(model)
+    except UnknownModel:
+        return {"zone": None, "windows": windows([], {}), "charts": []}
+    spans = page.overview.spans(versions, "serving", "day", _SHOWN)
+    schema = next((v.schema for v in reversed(versions) if v.schema is not None), None)
+    return {
+        "zone": schema.zone if schema is not None else None,
+        "windows": windows(spans, {v.id: v.name for v in versions}),
+        "charts": _lines(page, versions, incident["findings"], spans),
+    }  # fmt: skip
+
+
+def _lines(
+    page: Page, versions: Sequence[Any], findings: Sequence[dict[str, Any]], spans: Sequence[Span]
+) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = []
+    seen = set()
+    for finding in findings:
+        key = (finding["metric"], finding["column"], finding["segment"])
+        if key in seen or len(made) == _MOST_CHARTS:
+            continue
+        seen.add(key)
+        asked = Asked("serving", "day", (key[0],), key[1], key[2])
+        lines = metric_lines(page.overview.series(versions, asked, spans), spans)
+        made += [line | {"column": key[1], "segment": key[2]} for line in lines]
+    return made

@@ -1,0 +1,176 @@
+"""One model: how well it does over time, how its columns move, how its service runs, and what happened when."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, QUALITY, SEGMENT_METRICS
+from watchkeeper.pipeline.catalog import Version
+from watchkeeper.pipeline.overview import Asked, Series, Span
+from watchkeeper.server.views.asking import Page
+from watchkeeper.server.views.fleet import incident_words, status_of
+from watchkeeper.server.views.lines import PERFORMANCE, SERVICE, column, line, metric_lines, windows, words_of
+
+_MOST_SEGMENTS = 60
+_MOST_COLUMNS = 400
+_LATE = 7
+_DISTANCES = ("wasserstein", "jensen_shannon")
+_QUALITY = tuple(QUALITY)
+
+
+def model(page: Page) -> dict[str, Any]:
+    """Return performance and service over time, with versions, segments and marks to choose from."""
+    asking, overview = page.asking, page.overview
+    found, versions = page.model()
+    all_versions = page.pipeline.catalog.versions_of(found)
+    spans = overview.spans(versions, asking.stage, asking.every)
+    asked = Asked(asking.stage, asking.every, (*PERFORMANCE, *SERVICE), segment=asking.segment)
+    series = overview.series(versions, asked, spans)
+    schema = next((v.schema for v in reversed(all_versions) if v.schema is not None), None)
+    task = schema.task if schema is not None else None
+    incidents = overview.incidents([found], resolved=True).get(found.id, [])
+    open_ = [row for row in incidents if row["state"] != "resolved"]
+    status, said = status_of(overview, all_versions, spans, open_)
+    return page.head("model") | {
+        "model": found.name, "environment": found.environment, "clock": found.clock, "serving": found.serving,
+        "zone": schema.zone if schema is not None else None, "task": task, "every": asking.every,
+        "main_metric": MAIN_METRIC.get(task or ""), "segment_metrics": SEGMENT_METRICS.get(task or "", ()),
+        "status": status, "words": said, "open": [incident_words(row) for row in open_],
+        "versions": [v.name for v in all_versions], "segments": overview.segments(versions, asking.stage, asking.every),
+        "windows": windows(spans, {v.id: v.name for v in versions}),
+        "performance": metric_lines((s for s in series if s.metric in PERFORMANCE), spans),
+        "compared": _compared(page, spans), "service": metric_lines((s for s in series if s.metric in SERVICE), spans),
+        "marks": _marks(incidents, spans, {v.id: v.name for v in versions}),
+        "counters": overview.counters([found])[found.id],
+    }  # fmt: skip
+
+
+def _compared(page: Page, spans: Sequence[Span]) -> dict[str, Any] | None:
+    """Return another version's performance over the same windows."""
+    asking = page.asking
+    if asking.compare is None:
+        return None
+    target = page.target
+    other = page.pipeline.catalog.version(
+        type(target)(target.project, target.model, target.environment, asking.compare)
+    )
+    starts = {span.start for span in spans}
+    for stage in ("serving", "shadow", "canary"):
+        own = [s for s in page.overview.spans([other], stage, asking.every) if s.start in starts]
+        if own:
+            asked = Asked(stage, asking.every, tuple(PERFORMANCE), segment=asking.segment)
+            series = page.overview.series([other], asked, own)
+            return {
+                "version": other.name, "stage": stage, "windows": windows(own, {other.id: other.name}),
+                "performance": metric_lines(series, own),
+            }  # fmt: skip
+    return {"version": other.name, "stage": None, "windows": windows([], {}), "performance": []}
+
+
+def _marks(incidents: list[dict[str, Any]], spans: Sequence[Span], versions: dict[int, str]) -> list[dict[str, Any]]:
+    """Return what happened when: incidents, and where another version took over."""
+    if not spans:
+        return []
+    made = [
+        {"at": row["opened"] // 1_000_000, "kind": "incident", "text": row["title"], "severity": row["severity"],
+         "id": row["id"], "until": row["resolved"] // 1_000_000 if row["resolved"] is not None else None}
+        for row in incidents
+        if row["opened"] is not None and row["opened"] >= spans[0].start
+    ]  # fmt: skip
+    made += [
+        {"at": after.start // 1_000_000, "kind": "version", "text": f"version {versions[after.version]} took over",
+         "severity": None, "id": None, "until": None}
+        for before, after in pairwise(spans)
+        if before.version != after.version
+    ]  # fmt: skip
+    return sorted(made, key=lambda mark: mark["at"])
+
+
+def drift(page: Page) -> dict[str, Any]:
+    """Return how far each column moved in each window, in floors, the strongest of late first."""
+    series, spans, versions = _of_columns(page, _DISTANCES)
+    rows = [_moved(name, found, spans) for name, found in series.items()]
+    rows.sort(key=lambda row: (-row["late"], row["column"]))
+    names = {v.id: v.name for v in versions}
+    return page.head("drift") | {"windows": windows(spans, names), "columns": rows[:_MOST_COLUMNS], "all": len(rows)}
+
+
+def _moved(name: str, series: list[Series], spans: Sequence[Span]) -> dict[str, Any]:
+    metric = next((m for m in _DISTANCES if any(s.metric == m for s in series)), _DISTANCES[0])
+    chosen = [s for s in series if s.metric == metric]
+    floor = DRIFT[metric].floor or 1.0
+    value, effect = column(chosen, spans, "value"), column(chosen, spans, "effect")
+    strength = [_floors(e if e is not None else v, floor) for e, v in zip(effect, value, strict=True)]
+    late = [s for s in strength[-_LATE:] if s is not None]
+    return {
+        "column": name, "metric": metric, "title": DRIFT[metric].title, "value": value, "strength": strength,
+        "n": column(chosen, spans, "n"), "late": max(late, default=-1.0),
+    }  # fmt: skip
+
+
+def _floors(effect: float | None, floor: float) -> float | None:
+    return None if effect is None else round(max(effect, 0.0) / floor, 3)
+
+
+def quality(page: Page) -> dict[str, Any]:
+    """Return each column's quality in each window; only what was ever other than perfect, the worst of late first."""
+    series, spans, versions = _of_columns(page, _QUALITY[:-1])
+    rows = []
+    for name, found in series.items():
+        for metric in sorted({s.metric for s in found}):
+            chosen = [s for s in found if s.metric == metric]
+            value = column(chosen, spans, "value")
+            if any(value):
+                late = [v for v in value[-_LATE:] if v is not None]
+                before = [v for v in column(chosen, spans, "reference") if v is not None]
+                about = words_of(metric, None) | {"column": name, "reference": before[-1] if before else None}
+                rows.append(about | {"value": value, "n": column(chosen, spans, "n"), "late": max(late, default=0.0)})
+    rows.sort(key=lambda row: (-(row["late"] - (row["reference"] or 0.0)), row["column"]))
+    names = {v.id: v.name for v in versions}
+    return page.head("quality") | {"windows": windows(spans, names), "rows": rows[:_MOST_COLUMNS], "all": len(rows)}
+
+
+def _of_columns(page: Page, metrics: tuple[str, ...]) -> tuple[dict[str, list[Series]], list[Span], list[Version]]:
+    asking, overview = page.asking, page.overview
+    _, versions = page.model()
+    spans = overview.spans(versions, asking.stage, asking.every)
+    asked = Asked(asking.stage, asking.every, metrics, column="*")
+    found: dict[str, list[Series]] = {}
+    for series in overview.series(versions, asked, spans):
+        if series.column is not None:
+            found.setdefault(series.column, []).append(series)
+    return found, spans, versions
+
+
+def segments(page: Page) -> dict[str, Any]:
+    """Return one metric in each segment over time."""
+    asking, overview = page.asking, page.overview
+    found, versions = page.model()
+    schema = next((v.schema for v in reversed(versions) if v.schema is not None), None)
+    offered = SEGMENT_METRICS.get(schema.task or "" if schema is not None else "", ("roc_auc",))
+    metric = asking.metric if asking.metric in offered else offered[0]
+    spans = overview.spans(versions, asking.stage, asking.every)
+    asked = Asked(asking.stage, asking.every, (metric,), segment="*")
+    by_segment: dict[str, list[Series]] = {}
+    for series in overview.series(versions, asked, spans):
+        if series.segment is not None:
+            by_segment.setdefault(series.segment, []).append(series)
+    rows = [_segment(name, series, spans) for name, series in sorted(by_segment.items())]
+    rows.sort(key=lambda row: -row["largest"])
+    return page.head("segments") | {
+        "model": found.name, "windows": windows(spans, {v.id: v.name for v in versions}), **words_of(metric, None),
+        "offered": [words_of(name, None) for name in offered], "all": len(rows), "segments": rows[:_MOST_SEGMENTS],
+    }  # fmt: skip
+
+
+def _segment(name: str, series: list[Series], spans: Sequence[Span]) -> dict[str, Any]:
+    realised = [s for s in series if s.source == "realised"]
+    estimated = [s for s in series if s.source == "estimated"]
+    before = [v for v in column(realised or estimated, spans, "reference") if v is not None]
+    counted = [n for n in column(realised or estimated, spans, "n") if n is not None]
+    return {
+        "segment": name, "reference": before[-1] if before else None, "largest": max(counted, default=0),
+        "realised": line(realised, spans), "estimated": line(estimated, spans),
+    }  # fmt: skip

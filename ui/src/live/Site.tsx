@@ -1,0 +1,95 @@
+/** The live page: who is in, where they are, and the frame around every page. */
+import { useEffect } from "react";
+import { ChoicesProvider, useChoice } from "../base/state";
+import { ThemeProvider } from "../base/theme";
+import { Tips } from "../base/tip";
+import { prepareCharts } from "./charts/SeriesFigure";
+import { EventsProvider } from "./events";
+import { ColumnPage } from "./pages/ColumnPage";
+import { Fleet } from "./pages/Fleet";
+import { IncidentPage } from "./pages/IncidentPage";
+import { Incidents } from "./pages/Incidents";
+import { Login } from "./pages/Login";
+import { ModelPage } from "./pages/ModelPage";
+import { MonitorsPage } from "./pages/MonitorsPage";
+import { Settings } from "./pages/Settings";
+import { Notices } from "./parts/Notices";
+import { TopBar } from "./parts/TopBar";
+import { EVERYWHERE, usePlace } from "./places";
+import { SessionProvider, useSession } from "./session";
+
+function Here() {
+  const { page, parts } = usePlace();
+  const [environment = "production", model = "", column = ""] = parts;
+  const key = parts.join("/");
+  if (page === "fleet") return <Fleet />;
+  if (page === "model" && model) return <ModelPage key={key} model={model} environment={environment} />;
+  if (page === "column" && column) return <ColumnPage key={key} model={model} environment={environment} column={column} />;
+  if (page === "monitors" && model) return <MonitorsPage key={key} model={model} environment={environment} />;
+  if (page === "incidents") return <Incidents />;
+  if (page === "incident" && Number(environment) > 0) return <IncidentPage key={key} id={environment} />;
+  if (page === "settings") return <Settings />;
+  return <p className="nothing">There is no such page.</p>;
+}
+
+function Inside() {
+  const { state } = useSession();
+  const { page, parts } = usePlace();
+  const inside = state === "in";
+  const place = [page, ...parts].join("/");
+  useEffect(() => {
+    document.documentElement.dataset.ready = state === "asking" ? "" : "true";
+    if (inside) prepareCharts();
+  }, [state, inside]);
+  useEffect(() => {
+    // A link to another page begins at its top, and the keyboard goes on from there.
+    if (!inside) return;
+    scrollTo(0, 0);
+    document.getElementById("main")?.focus({ preventScroll: true });
+  }, [place, inside]);
+  return (
+    <EventsProvider on={inside}>
+      <a
+        className="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          document.getElementById("main")?.focus();
+        }}
+      >
+        Skip to the content
+      </a>
+      {inside && <TopBar />}
+      <main id="main" tabIndex={-1}>
+        {state === "out" && <Login />}
+        {inside && <Here />}
+      </main>
+      <Tips />
+    </EventsProvider>
+  );
+}
+
+function Titled() {
+  const { page, parts } = usePlace();
+  const [zone] = useChoice("zone", "local", ["local", "utc"]);
+  useEffect(() => {
+    const name = page === "incident" ? `Incident ${parts[0] ?? ""}` : [parts[2], parts[1]].filter(Boolean).join(" · ") || page;
+    document.title = `${name.charAt(0).toUpperCase()}${name.slice(1)} · Watchkeeper`;
+  }, [page, parts, zone]);
+  return null;
+}
+
+export function Site() {
+  return (
+    <ChoicesProvider remembered={EVERYWHERE}>
+      <ThemeProvider>
+        <SessionProvider>
+          <Notices>
+            <Titled />
+            <Inside />
+          </Notices>
+        </SessionProvider>
+      </ThemeProvider>
+    </ChoicesProvider>
+  );
+}

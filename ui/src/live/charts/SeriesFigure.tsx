@@ -1,0 +1,85 @@
+/** A chart over time in its figure: title, legend, downloads; the room is there before the chart is, so nothing moves. */
+import { Suspense, lazy, useRef, type ReactNode } from "react";
+import type { Table } from "../../base/save";
+import type { ChartHandle } from "../../charts/EChart";
+import { Figure } from "../../charts/Figure";
+import type { MetricLines, Windows } from "../documents";
+import { iso } from "./points";
+import type { SeriesProps } from "./SeriesChart";
+
+const load = () => import("./SeriesChart");
+const SeriesChart = lazy(load);
+
+/** Fetches the drawing code while nothing else is to do, so that the first chart does not wait for it. */
+export const prepareCharts = () => void load();
+
+export function seriesTable(windows: Windows, lines: MetricLines): Table {
+  const sides = [lines.realised, lines.estimated];
+  return {
+    header: ["start", "end", "rows", "labelled", "version", "realised", "realised_low", "realised_high", "realised_n", "when_sealed", "estimated", "estimated_low", "estimated_high", "estimated_n"],
+    rows: windows.start.map((start, i) => [
+      iso(start), iso(windows.end[i] ?? start), windows.rows[i] ?? null, windows.labelled[i] ?? null, windows.versions[windows.version[i] ?? -1] ?? null,
+      ...sides.flatMap((line, side) => [
+        line?.value[i] ?? null, line?.low[i] ?? null, line?.high[i] ?? null, line?.n[i] ?? null, ...(side === 0 ? [line?.sealed?.[i] ?? null] : []),
+      ]),
+    ]),
+  }; // prettier-ignore
+}
+
+export function Known({ lines, restated = false, compared }: { lines: MetricLines; restated?: boolean; compared?: string | undefined }) {
+  return (
+    <ul className="legend lines">
+      {lines.realised && (
+        <li>
+          <i className="stroke current" />
+          {lines.estimated ? "realised" : "measured"}
+        </li>
+      )}
+      {lines.estimated && (
+        <li>
+          <i className="stroke estimate" />
+          estimated without labels
+        </li>
+      )}
+      {compared && (
+        <li>
+          <i className="stroke reference" />
+          <bdi>{compared}</bdi>
+        </li>
+      )}
+      {restated && (
+        <li>
+          <i className="hollow" />
+          when sealed
+        </li>
+      )}
+    </ul>
+  );
+}
+
+type Props = Omit<SeriesProps, "chart"> & { title: string; hint?: ReactNode; controls?: ReactNode; className?: string };
+
+export function SeriesFigure({ title, hint, controls, className, ...rest }: Props) {
+  const chart = useRef<ChartHandle>(null);
+  const known = rest.lines.realised !== null || rest.lines.estimated !== null;
+  return (
+    <Figure
+      title={title}
+      hint={hint}
+      controls={controls}
+      className={className ?? ""}
+      csv={() => seriesTable(rest.windows, rest.lines)}
+      png={() => chart.current?.png(title)}
+    >
+      <div className="chart-room" style={{ height: rest.height }}>
+        {known ? (
+          <Suspense fallback={null}>
+            <SeriesChart {...rest} chart={chart} />
+          </Suspense>
+        ) : (
+          <p className="nothing grey">not enough data</p>
+        )}
+      </div>
+    </Figure>
+  );
+}

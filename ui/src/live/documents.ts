@@ -1,0 +1,107 @@
+/**
+ * The documents of the live page, as `GET /api/v1/views/{page}` gives them: columns of numbers, one for each window.
+ * Times inside windows are seconds since 1970; null means "not known" and is drawn as such, never as zero.
+ */
+import type { Distribution, VerdictName } from "../view";
+
+export type Num = number | null;
+export type Severity = "warning" | "critical";
+export type Every = "hour" | "day" | "week" | "month";
+
+export interface Me { name: string; role: "viewer" | "admin"; project: string }
+interface Head { format: "watchkeeper.live/1"; me: Me }
+
+export interface Windows {
+  start: number[]; end: number[]; rows: number[]; labelled: number[]; sealed: (0 | 1)[];
+  version: number[];        // place in `versions`: whose rows were the most
+  versions: string[];
+}
+export interface Line { value: Num[]; low: Num[]; high: Num[]; n: Num[]; sealed?: Num[] }
+export interface MetricWords { metric: string; title: string; unit: string | null; better: "higher" | "lower" | "near zero" | null; floor: Num }
+export interface MetricLines extends MetricWords { reference: Num; realised: Line | null; estimated: Line | null }
+export type Counters = Partial<Record<"pending" | "waiting" | "quarantined" | "duplicates" | "lost", number>>;
+export interface OpenIncident { id: number; severity: Severity; state: string; title: string; cause: string; opened: string | null }
+
+export interface FleetModel extends Partial<MetricWords> {
+  model: string; environment: string; serving: string | null; versions: number; clock: string; zone: string | null;
+  status: VerdictName; words: string;
+  start: number[]; end: number[]; rows: number[]; coverage: Num; last: string | null;
+  metric: string; title: string; unit: string | null; source: "realised" | "estimated" | null; reference: Num; line: Line | null;
+  open: OpenIncident[]; counters: Counters;
+}
+export interface FleetView extends Head { page: "fleet"; days: number; models: FleetModel[] }
+
+export interface TimeMark { at: number; until: Num; kind: "incident" | "version"; text: string; severity: Severity | null; id: Num }
+export interface ModelView extends Head {
+  page: "model"; model: string; environment: string; clock: string; serving: string | null; zone: string | null; task: string | null;
+  every: Every; main_metric: string | null; segment_metrics: string[];
+  status: VerdictName; words: string; open: OpenIncident[];
+  versions: string[]; segments: string[]; windows: Windows;
+  performance: MetricLines[]; service: MetricLines[]; marks: TimeMark[]; counters: Counters;
+  compared: { version: string; stage: string | null; windows: Windows; performance: MetricLines[] } | null;
+}
+export interface DriftColumn { column: string; metric: string; title: string; value: Num[]; strength: Num[]; n: Num[]; late: number }
+export interface DriftView extends Head { page: "drift"; windows: Windows; columns: DriftColumn[]; all: number }
+export interface QualityRow extends MetricWords { column: string; reference: Num; value: Num[]; n: Num[]; late: number }
+export interface QualityView extends Head { page: "quality"; windows: Windows; rows: QualityRow[]; all: number }
+export interface SegmentLine { segment: string; reference: Num; largest: number; realised: Line | null; estimated: Line | null }
+export interface SegmentsView extends Head, MetricWords { page: "segments"; model: string; windows: Windows; offered: MetricWords[]; segments: SegmentLine[]; all: number }
+
+export interface ColumnView extends Head {
+  page: "column"; model: string; environment: string; column: string; every: Every; zone: string | null; versions: string[];
+  kind: string | null; windows: Windows; drift: MetricLines[]; quality: MetricLines[];
+  segments: ({ segment: string } & MetricLines)[];
+  distribution: Distribution | null; has_reference: boolean; rows: number; span: { start: string; end: string } | null;
+}
+export interface DistributionsView extends Head {
+  page: "distributions"; column: string; windows: Windows;
+  bins: (string | number)[]; edges: number[] | null; reference: Num[] | null; shares: (number[] | null)[];
+}
+
+export interface Finding {
+  monitor: string; metric: string; column: string | null; segment: string | null; source: string; verdict: VerdictName; state: string;
+  point: { start: Num; stop: Num; value: Num; low: Num; high: Num; n: Num; coverage: Num; reference: Num; effect: Num; p_value: Num; detectable: Num };
+  alpha: Num; words: string;
+}
+export interface Action {
+  id: string; incident: Num; model: string; environment: string; name: string; state: string; proposed: string | null; changed: string | null;
+  expires: string | null; author: string | null; approver: string | null; rule: unknown; request: unknown; result: unknown; evidence: unknown; log: string | null;
+}
+export interface Notification { channel: string; kind: string; state: string; attempts: number; created: string; sent: string | null; error: string | null; key: string }
+export interface TimelineEntry { at: string | null; wall: string; kind: string; actor: string | null; text: string; data: unknown }
+export interface IncidentSummary {
+  id: number; project: string; environment: string; model: string; version: string | null; cause: string;
+  state: "open" | "acknowledged" | "resolved"; severity: Severity; title: string;
+  opened: string; opened_wall: string; resolved: string | null; silenced: boolean;
+}
+export interface Incident extends IncidentSummary {
+  findings: Finding[]; columns: { column: string; effect: Num; words: string }[];
+  timeline: TimelineEntry[]; notifications: Notification[]; actions: Action[];
+}
+export interface IncidentsView extends Head { page: "incidents"; incidents: IncidentSummary[]; models: ModelName[] }
+export interface IncidentView extends Head {
+  page: "incident"; incident: Incident; zone: string | null; windows: Windows;
+  charts: (MetricLines & { column: string | null; segment: string | null })[];
+}
+
+export interface Monitors { revision: number; text: string; document: unknown; author: string; created: string }
+export interface MonitorsView extends Head { page: "monitors"; model: string; environment: string; zone: string | null; monitors: Monitors | null }
+export interface Plan { changes: { what: string; monitor: string; from: unknown; to: unknown }[] }
+export interface Replay {
+  windows: number; incidents: Record<string, unknown>[]; per_week: number; findings_by_monitor: Record<string, number>;
+  days: { start: string; incident: boolean; findings: number }[];
+}
+
+export interface ModelName { model: string; environment: string }
+export interface ChannelState { name: string; kind: string; state: string; last_sent: string | null; last_error: string | null; waiting: number; dead: number }
+export interface Silence { id: number; model: string; environment: string; monitor: string | null; until: string; reason: string; author: string; created: string; ended?: string | null }
+export interface KeyShown { id: string; name: string; role: string; prefix: string; created: string; last_used: string | null; expires: string | null; revoked: string | null }
+export interface AuditRecord { seq: number; at: string; actor: string; what: string; target: string | null; detail: unknown }
+export interface SettingsView extends Head {
+  page: "settings"; keys: KeyShown[] | null; channels: ChannelState[]; silences: Silence[]; actions: Action[]; audit: AuditRecord[]; models: ModelName[];
+}
+export interface Documents {
+  fleet: FleetView; model: ModelView; drift: DriftView; quality: QualityView; segments: SegmentsView; column: ColumnView;
+  distributions: DistributionsView; incidents: IncidentsView; incident: IncidentView; monitors: MonitorsView; settings: SettingsView;
+}
+export type PageName = keyof Documents;

@@ -1,0 +1,255 @@
+/** Will these rules bother me? Rules as code, what would change, and what they would have said over the stored history. */
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
+import { count } from "../../base/format";
+import { Figure } from "../../charts/Figure";
+import { dayText, wall } from "../../base/time";
+import { saveDrawing } from "../../base/save";
+import { read, send, wordsOf } from "../asking";
+import { HeatMap, HeatScale, saveHeat, type HeatHandle, type HeatRow } from "../charts/HeatMap";
+import { ZoomProvider } from "../charts/zoom";
+import type { MonitorsView, Plan, Replay, Windows } from "../documents";
+import { Await, PageHead } from "../parts/Page";
+import { useClock, when } from "../parts/clock";
+import { pathTo } from "../places";
+import { useView } from "../views";
+
+interface Where {
+  model: string;
+  environment: string;
+}
+type Outcome =
+  | { kind: "check"; n: number }
+  | { kind: "plan"; plan: Plan }
+  | { kind: "replay"; replay: Replay }
+  | { kind: "applied"; revision: number }
+  | { kind: "trouble"; words: string };
+
+const WHAT = ["monitors"] as const;
+
+function Changes({ plan }: { plan: Plan }) {
+  if (!plan.changes.length) return <p>Nothing would change.</p>;
+  return (
+    <ul className="changes">
+      {plan.changes.map((one, i) => (
+        <li key={i} className={one.what}>
+          <b>{one.what}</b> <bdi>{one.monitor}</bdi>
+          {one.what === "changed" && <pre tabIndex={0}>{`${JSON.stringify(one.from)}\n→ ${JSON.stringify(one.to)}`}</pre>}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** A day each: pale where something was found, full where it would have opened an incident. */
+function ReplayChart({ replay, clock }: { replay: Replay; clock: string }) {
+  const heat = useRef<HeatHandle>(null);
+  const starts = useMemo(() => replay.days.map((d) => Date.parse(d.start) / 1000), [replay]);
+  const windows = useMemo((): Windows => {
+    const zeros = starts.map(() => 0);
+    return { start: starts, end: starts.map((s, i) => starts[i + 1] ?? s + 86_400), rows: zeros, labelled: zeros, sealed: zeros.map(() => 1), version: zeros, versions: [""] };
+  }, [starts]);
+  const most = Math.max(...replay.days.map((d) => d.findings), 1);
+  const rows = useMemo(
+    (): HeatRow[] => [
+      { key: "incident", name: "incidents", label: "incidents", values: replay.days.map((d) => (d.incident ? 1 : 0)), say: (i) => (replay.days[i]?.incident ? "an incident would have opened" : "no incident") },
+      { key: "findings", name: "findings", label: "findings", values: replay.days.map((d) => Math.sqrt(d.findings / most)), say: (i) => `${replay.days[i]?.findings ?? 0} findings` },
+    ],
+    [replay, most],
+  );
+  const title = "What these rules would have said";
+  return (
+    <Figure
+      title={title}
+      hint={<HeatScale steps={[[1, "most"]]} colour="critical" />}
+      csv={() => ({ header: ["start", "incident", "findings"], rows: replay.days.map((d) => [d.start, d.incident, d.findings]) })}
+      png={() => saveHeat(title, heat.current, saveDrawing)}
+    >
+      <HeatMap rows={rows} windows={windows} clock={clock} tall={26} colour="critical" handle={heat} label={`${title}: ${replay.incidents.length} incidents in ${replay.windows} windows`} />
+    </Figure>
+  );
+}
+
+function Replayed({ replay, clock }: { replay: Replay; clock: string }) {
+  const by = Object.entries(replay.findings_by_monitor).toSorted((a, b) => b[1] - a[1]);
+  const days = replay.days;
+  const span = days.length ? `${dayText(wall(days[0]?.start ?? "", clock))} – ${dayText(wall(days.at(-1)?.start ?? "", clock))}` : "no windows";
+  return (
+    <ZoomProvider first={days.length ? Date.parse(days[0]?.start ?? "") / 1000 : 0} last={days.length ? Date.parse(days.at(-1)?.start ?? "") / 1000 + 86_400 : 1}>
+      <dl className="facts large">
+        <div>
+          <dt>incidents</dt>
+          <dd>{count(replay.incidents.length)}</dd>
+        </div>
+        <div>
+          <dt>a week</dt>
+          <dd>{replay.per_week.toFixed(2)}</dd>
+        </div>
+        <div>
+          <dt>windows</dt>
+          <dd>{count(replay.windows)}</dd>
+        </div>
+        <div>
+          <dt>from, to</dt>
+          <dd>{span}</dd>
+        </div>
+      </dl>
+      {days.length > 0 && <ReplayChart replay={replay} clock={clock} />}
+      {by.length > 0 && (
+        <table className="plain">
+          <thead>
+            <tr>
+              <th scope="col">monitor</th>
+              <th scope="col" className="number">
+                findings
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {by.map(([name, n]) => (
+              <tr key={name}>
+                <th scope="row">
+                  <bdi>{name}</bdi>
+                </th>
+                <td className="number">{count(n)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </ZoomProvider>
+  );
+}
+
+function Result({ outcome, clock }: { outcome: Outcome; clock: string }) {
+  switch (outcome.kind) {
+    case "check":
+      return <p className="good">These are {outcome.n === 1 ? "1 monitor" : `${outcome.n} monitors`}, and they fit together.</p>;
+    case "plan":
+      return <Changes plan={outcome.plan} />;
+    case "replay":
+      return <Replayed replay={outcome.replay} clock={clock} />;
+    case "applied":
+      return <p className="good">Applied as revision {outcome.revision}; the next window is judged by it.</p>;
+    case "trouble":
+      return <p className="trouble">{outcome.words}</p>;
+  }
+}
+
+/** Tab leaves the editor as it leaves any field, so that the keyboard is never caught; two spaces come with Ctrl+]. */
+function indent(event: KeyboardEvent<HTMLTextAreaElement>, set: (text: string) => void): void {
+  if (!(event.ctrlKey || event.metaKey) || event.key !== "]") return;
+  event.preventDefault();
+  const field = event.currentTarget;
+  const { selectionStart: at, value } = field;
+  const line = value.lastIndexOf("\n", at - 1) + 1;
+  set(`${value.slice(0, line)}  ${value.slice(line)}`);
+  requestAnimationFrame(() => field.setSelectionRange(at + 2, at + 2));
+}
+
+function Editor({ view, where, again }: { view: MonitorsView; where: Where; again: () => void }) {
+  const stored = view.monitors?.text ?? "";
+  const [text, setText] = useState(stored);
+  const [base, setBase] = useState(stored);
+  const [busy, setBusy] = useState(false);
+  const [outcome, setOutcome] = useState<Outcome | null>(null);
+  const clock = useClock(view.zone);
+  const admin = view.me.role === "admin";
+  const dirty = text !== base;
+  useEffect(() => {
+    // What somebody else applied appears by itself, but never over what is being written here.
+    if (stored !== base && !dirty) {
+      setText(stored);
+      setBase(stored);
+    }
+  }, [stored, base, dirty]);
+  const of = (what: Promise<Outcome>) => {
+    setBusy(true);
+    setOutcome(null);
+    what
+      .catch((error: unknown): Outcome => ({ kind: "trouble", words: wordsOf(error) }))
+      .then(setOutcome)
+      .finally(() => setBusy(false));
+  };
+  const body = { text };
+  const params = { model: where.model, environment: where.environment };
+  const suggest = () =>
+    of(
+      read("monitors/suggestion", params).then((told) => {
+        setText((JSON.parse(told) as { text: string }).text);
+        return { kind: "trouble", words: "This is a suggestion; nothing is applied yet." } as Outcome;
+      }),
+    );
+  const apply = () =>
+    of(
+      send<{ revision: number }>("PUT", "monitors", body, params).then((made) => {
+        setBase(text);
+        again();
+        return { kind: "applied", revision: made.revision } as Outcome;
+      }),
+    );
+  return (
+    <div className="two editor-two">
+      <div>
+        <div className="figure editor">
+          <label htmlFor="rules">Rules</label>
+          <span className="hint">{view.monitors ? `revision ${view.monitors.revision}, by ${view.monitors.author}, ${when(view.monitors.created, clock)}` : "nothing is applied yet"}</span>
+          <textarea
+            id="rules"
+            value={text}
+            spellCheck={false}
+            rows={Math.min(40, Math.max(18, text.split("\n").length + 1))}
+            wrap="off"
+            placeholder={"model: …\nmonitors:\n  - {metric: roc_auc, detect: {risk: {tolerance: 0.02}}}"}
+            onChange={(event) => setText(event.target.value)}
+            onKeyDown={(event) => indent(event, setText)}
+          />
+          <p className="buttons">
+            <button type="button" className="button" disabled={busy || !text.trim()} onClick={() => of(send<{ monitors: number }>("POST", "monitors/check", body).then((m) => ({ kind: "check", n: m.monitors })))}>
+              Check
+            </button>
+            <button type="button" className="button" disabled={busy || !text.trim()} onClick={() => of(send<Plan>("POST", "monitors/plan", body, params).then((plan) => ({ kind: "plan", plan })))}>
+              Plan
+            </button>
+            <button type="button" className="button" disabled={busy || !text.trim()} onClick={() => of(send<Replay>("POST", "monitors/replay", body, params).then((replay) => ({ kind: "replay", replay })))}>
+              Replay
+            </button>
+            {admin && (
+              <button type="button" className="button main" disabled={busy || !text.trim()} onClick={apply}>
+                Apply
+              </button>
+            )}
+            <button type="button" className="button plain" disabled={busy} onClick={suggest}>
+              Suggest
+            </button>
+            {dirty && <span className="hint">not applied</span>}
+          </p>
+        </div>
+      </div>
+      <div className="outcome" role="status" aria-live="polite" aria-busy={busy}>
+        {busy && <p className="waiting">Working …</p>}
+        {outcome && <Result outcome={outcome} clock={clock} />}
+        {!busy && !outcome && (
+          <div className="hint lines-of-hints">
+            <p><b>Check</b> reads the rules, <b>Plan</b> says what would change.</p>
+            <p><b>Replay</b> runs them over the stored windows as they were known when each was sealed, so you see how often they would have called before anybody is called.</p>
+            <p><b>Apply</b> makes them the rules from the next sealed window on.</p>
+          </div>
+        )}
+      </div>
+    </div>
+  );
+}
+
+export function MonitorsPage(where: Where) {
+  const { model, environment } = where;
+  const params = useMemo(() => ({ model, environment }), [model, environment]);
+  const shown = useView("monitors", params, { what: WHAT, ...where });
+  return (
+    <>
+      <PageHead title="Monitors" crumbs={[{ to: "/fleet", text: "Fleet" }, { to: pathTo("model", environment, model), text: model }]} />
+      <Await shown={shown} what="the monitors">
+        {(view) => <Editor view={view} where={where} again={shown.again} />}
+      </Await>
+    </>
+  );
+}
