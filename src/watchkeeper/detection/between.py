@@ -81,7 +81,9 @@ def reference_spread(baseline: Baseline, metric: str, reference: float) -> Sprea
     if spread.windows == 0:
         return spread
     value = baseline.once(("metric of all days", metric), lambda: compute(whole, ()).value)
-    return replace(spread, mean=reference + spread.mean - value)
+    timeline = baseline.profile.timeline
+    together = 1 << timeline.shift if timeline is not None else 1  # days in one stretch, where there are many
+    return replace(spread, mean=reference + spread.mean - value, sd=spread.sd * math.sqrt(together))
 
 
 def _correlation(values: np.ndarray[tuple[int], np.dtype[np.float64]], whole: float, beyond: float) -> float:

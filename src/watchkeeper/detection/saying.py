@@ -37,14 +37,18 @@ def gap(value: float, unit: str | None = None) -> str:
     >>> gap(0.05, "share"), gap(0.0912)
     ('5 points', '0.091')
     """
-    return f"{_short(100 * value)} points" if unit == "share" and math.isfinite(value) else said(value, unit)
+    if unit != "share" or not math.isfinite(value):
+        return said(value, unit)
+    points = _short(100 * value)
+    return f"{points} point" if points == "1" else f"{points} points"
 
 
 def measured(point: Point, unit: str | None = None) -> str:
     """Return a value with its interval, where it has one: ``0.61 (0.57 to 0.65)``."""
     if not (math.isfinite(point.low) and math.isfinite(point.high)):
         return said(point.value, unit)
-    return f"{said(point.value, unit)} ({said(point.low, unit)} to {said(point.high, unit)})"
+    value, low, high = (said(v, unit) for v in (point.value, point.low, point.high))
+    return value if low == value == high else f"{value} ({low} to {high})"
 
 
 def chance(p: float) -> str:
