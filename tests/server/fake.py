@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+from fakeloop import FakeLoop
 
 from watchkeeper.errors import Conflict, InvalidBatch, SchemaError, UnknownModel
 from watchkeeper.pipeline.keys import Key
@@ -28,7 +29,7 @@ class FakeKeys:
     def create(
         self, name: str, role: str, project: str = "default", expires: datetime | None = None
     ) -> tuple[str, Key]:
-        number = len(self.known)
+        number = len(self.known) + 1
         secret = f"wk_{number:056d}"
         self.known[secret] = Key(f"k{number}", name, role, project, secret[:9], datetime.now(UTC), None, expires)
         return secret, self.known[secret]
@@ -43,15 +44,19 @@ class FakeKeys:
                 return True
         return False
 
+    def get(self, id: str) -> Key | None:  # noqa: A002
+        return next((key for key in self.known.values() if key.id == id), None)
+
     def authenticate(self, secret: str) -> Key | None:
         key = self.known.get(secret)
         return key if key is not None and key.usable(datetime.now(UTC)) else None
 
 
-class FakePipeline:
+class FakePipeline(FakeLoop):
     """Answers as a pipeline does. ``fail`` is raised by whatever is asked; ``hold`` keeps acknowledgements back."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.keys = FakeKeys()
         self.batches: dict[str, tuple[bytes, Receipt]] = {}
         self.models_known: dict[tuple[str, str], dict[str, Any]] = {}

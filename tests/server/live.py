@@ -16,7 +16,8 @@ from fastapi import FastAPI
 
 from watchkeeper.server.binding import Binding
 from watchkeeper.server.ports import Upkeep
-from watchkeeper.server.run import Server, configured
+from watchkeeper.server.run import Server
+from watchkeeper.server.services import services_in
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,25 @@ class Live:
                 headers_back = {name.lower(): value for name, value in answer.getheaders()}
                 return Answer(answer.status, headers_back, answer.read())
 
+    def page(self, who: str) -> dict[str, str]:
+        """Return the headers with which the page of somebody who has logged in sends its requests."""
+        services = services_in(self.app)
+        key = services.pipeline.keys.authenticate(self.secrets[who])
+        assert key is not None
+        secret, _ = services.sessions.begin(key)
+        return {"Cookie": f"watchkeeper={secret}", "Origin": self.url, "X-Watchkeeper": "page"}
+
+    def head(self, method: str, path: str, headers: dict[str, str]) -> Answer:
+        """Send a request without a body and return the answer without its body, which may have no end."""
+        with contextlib.closing(http.client.HTTPConnection(self.host, self.port, timeout=30)) as line:
+            line.request(method, path, headers=headers)
+            with line.getresponse() as answer:
+                return Answer(answer.status, {n.lower(): v for n, v in answer.getheaders()}, b"")
+
+    def follow(self, headers: dict[str, str]) -> Stream:
+        """Follow events."""
+        return Stream(self, headers)
+
     def raw(self, data: bytes) -> bytes:
         """Send bytes as they are; return everything until the server closes."""
         with socket.create_connection((self.host, self.port), timeout=30) as line:
@@ -69,6 +89,40 @@ class Live:
             while piece := line.recv(65536):
                 got += piece
             return got
+
+
+class Stream:
+    """A stream of events that is being read."""
+
+    def __init__(self, served: Live, headers: dict[str, str], timeout: float = 30.0) -> None:
+        self.line = http.client.HTTPConnection(served.host, served.port, timeout=timeout)
+        self.line.request("GET", "/api/v1/events", headers=headers)
+        self.answer = self.line.getresponse()
+
+    def next(self) -> dict[str, str]:
+        """Wait for the next block and return its fields; a comment's name is empty. Nothing where the stream has ended."""
+        found: dict[str, str] = {}
+        while (text := self.answer.readline().decode()) not in {"\n", ""}:
+            name, _, value = text.rstrip("\n").partition(": ")
+            found[name.rstrip(":")] = value
+        return found
+
+    def event(self) -> dict[str, str]:
+        """Wait for the next event; nothing where the stream has ended."""
+        while found := self.next():
+            if "event" in found:
+                return found
+        return {}
+
+    def close(self) -> None:
+        self.answer.close()
+        self.line.close()
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 Serve = Callable[..., Live]
@@ -89,7 +143,7 @@ def make_secrets(pipeline: Upkeep) -> dict[str, str]:
 def live(app: FastAPI) -> Iterator[Live]:
     """Serve an application while a block runs."""
     listening = Binding(port=0).listen()
-    server, started = Server(configured(app, Binding())), threading.Event()
+    server, started = Server(app, Binding()), threading.Event()
     server.on_start = started.set
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import httpx
@@ -38,24 +39,71 @@ EXPECTED = {
     "POST /api/v1/keys": "admin",
     "DELETE /api/v1/keys/{id}": "admin",
     "GET /api/v1/backup": "admin",
+    "POST /api/v1/session": "public",
+    "GET /api/v1/session": "ingest viewer admin",
+    "DELETE /api/v1/session": "ingest viewer admin",
+    "POST /api/v1/session/link": "admin",
+    "GET /api/v1/monitors": "viewer admin",
+    "PUT /api/v1/monitors": "admin",
+    "GET /api/v1/monitors/suggestion": "viewer admin",
+    "POST /api/v1/monitors/check": "viewer admin",
+    "POST /api/v1/monitors/plan": "viewer admin",
+    "POST /api/v1/monitors/replay": "viewer admin",
+    "GET /api/v1/verdicts": "viewer admin",
+    "GET /api/v1/incidents": "viewer admin",
+    "GET /api/v1/incidents/{id}": "viewer admin",
+    "POST /api/v1/incidents/{id}/acknowledge": "admin",
+    "POST /api/v1/incidents/{id}/resolve": "admin",
+    "GET /api/v1/silences": "viewer admin",
+    "POST /api/v1/silences": "admin",
+    "DELETE /api/v1/silences/{id}": "admin",
+    "GET /api/v1/channels": "viewer admin",
+    "POST /api/v1/channels/{name}/test": "admin",
+    "GET /api/v1/actions": "viewer admin",
+    "GET /api/v1/actions/{id}": "viewer admin",
+    "POST /api/v1/actions/{id}/approve": "admin",
+    "POST /api/v1/actions/{id}/refuse": "admin",
+    "POST /api/v1/actions/{id}/stop": "admin",
+    "POST /api/v1/actions/halt": "admin",
+    "POST /api/v1/actions/resume": "admin",
+    "GET /api/v1/audit": "viewer admin",
+    "GET /api/v1/audit/check": "viewer admin",
+    "GET /api/v1/events": "viewer admin",
+    "GET /api/v1/views/{page}": "viewer admin",
+    "GET /": "public",
+    "GET /login": "public",
+    "GET /assets/{name}": "public",
 }
+ROLES = ("ingest", "viewer", "admin", "elsewhere")
 STRANGERS = (None, "wrong", "nonsense", "revoked", "expired")
 QUERY = "?model=m&version=1&start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 
 
+def cell(served: Live, method: str, path: str, who: str | None) -> int:
+    """Return the status of a request by somebody, by key or from the page of a session."""
+    name, _, by = (who or "").partition(" by ")
+    headers = {} if who is None else {"Authorization": f"Bearer {served.secrets[name]}"}
+    if by:
+        headers = served.page(name)
+    return served.head(method, path, headers).status
+
+
 def mismatches(served: Live) -> list[str]:
-    """Return every cell of the matrix that is not as expected."""
+    """Return every cell of the matrix that is not as expected; HEAD stands where GET does."""
     found = []
-    for method, path in policy.names_of(served.app.routes):
-        allowed = EXPECTED.get(f"{method} {path}", "nobody")
-        for who in (*STRANGERS, "ingest", "viewer", "admin"):
-            status = served.ask(method, path.replace("{id}", "nothing") + QUERY, who).status
+    table = list(policy.names_of(served.app.routes))
+    for method, path in (*table, *(("HEAD", path) for method, path in table if method == "GET")):
+        allowed = EXPECTED.get(f"{'GET' if method == 'HEAD' else method} {path}", "nobody")
+        address = re.sub(r"\{\w+\}", "nothing", path) + QUERY
+        for who in (*STRANGERS, *ROLES, *(f"{role} by session" for role in ("viewer", "admin"))):
+            status = cell(served, method, address, who)
+            role = (who or "").partition(" ")[0].replace("elsewhere", "nobody" if path in policy.BEYOND else "admin")
             if allowed == "public":
                 right = status not in {401, 403}
             elif who in STRANGERS:
                 right = status == 401
             else:
-                right = (status == 403) == (who not in allowed.split()) and status != 401
+                right = (status == 403) == (role not in allowed.split()) and status != 401
             if not right:
                 found.append(f"{method} {path} as {who}: {status}")
     return found
@@ -71,7 +119,7 @@ def test_every_caller_may_do_what_they_may_and_no_more(real: Live) -> None:
 
 def test_the_matrix_would_see_a_route_that_is_open_by_mistake(real: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(policy.POLICY, ("GET", "/metrics"), policy.PUBLIC)
-    assert {m.split(" as ")[0] for m in mismatches(real)} == {"GET /metrics"}
+    assert {m.split(" as ")[0] for m in mismatches(real)} == {"GET /metrics", "HEAD /metrics"}
 
 
 def test_the_matrix_would_see_that_roles_are_not_looked_at(real: Live, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,15 +14,17 @@ from live import live
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.server.app import create_app
 from watchkeeper.server.ports import Backend
+from watchkeeper.server.settings import ServerSettings
 from watchkeeper.server.token import make_token
 
+ENDLESS = ("follow_events",)  # left out by schemathesis.toml; tests/server/test_events.py has it
 HERE = Path(__file__).parent / "promises"
 
 
 def attack(pipeline: Backend, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run schemathesis against a server over a pipeline."""
     token = make_token()
-    app = create_app(pipeline, token=token)
+    app = create_app(pipeline, ServerSettings(most_failed_logins=10**6), token=token)
     described = folder / "openapi.json"
     described.write_text(json.dumps(app.openapi()))
     with live(app) as served:
@@ -45,7 +47,7 @@ def test_the_server_keeps_its_promises(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2000:]
         assert pipeline.status()["ready"]
     operations = sum(map(len, json.loads((tmp_path / "openapi.json").read_text())["paths"].values()))
-    assert f"Tested: {operations}" in done.stdout
+    assert f"Tested: {operations - len(ENDLESS)}" in done.stdout
 
 
 def test_the_attack_would_see_a_server_that_fails(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_an_error_of_ours_is_logged_under_the_id_that_is_told(
     ("method", "path", "status", "words"),
     [
         ("GET", "/nowhere", 404, "openapi.json"),
-        ("DELETE", "/api/v1/serving", 405, "GET, PUT"),
+        ("DELETE", "/api/v1/serving", 405, "GET, HEAD, PUT"),
         ("GET", "/api/v1/versions", 422, "'model'"),
         ("GET", "/api/v1/versions?model=", 422, "'model'"),
         ("GET", f"/api/v1/versions?model={'x' * 257}", 422, "256"),
@@ -119,7 +119,7 @@ def test_what_cannot_be_answered_is_said(real: Live, method: str, path: str, sta
     answer = real.ask(method, path, "admin")
     assert words in check(answer, status)
     if status == 405:
-        assert answer.headers["allow"] == "GET, PUT"
+        assert answer.headers["allow"] == "GET, HEAD, PUT"
 
 
 @pytest.mark.parametrize(

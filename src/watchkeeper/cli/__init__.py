@@ -10,9 +10,13 @@ import traceback
 
 import click
 
+import watchkeeper.cli.acting
 import watchkeeper.cli.asking
 import watchkeeper.cli.comparing
 import watchkeeper.cli.keeping
+import watchkeeper.cli.looking
+import watchkeeper.cli.monitoring
+import watchkeeper.cli.responding
 import watchkeeper.cli.sending
 import watchkeeper.cli.trying  # noqa: F401 - each adds its commands
 from watchkeeper.cli.root import cli

@@ -44,10 +44,11 @@ def require_server() -> None:
 
 
 @contextlib.contextmanager
-def reach(options: dict[str, Any], *, make: bool = False) -> Iterator[Connection]:
+def reach(options: dict[str, Any], *, make: bool = False, running: bool = False) -> Iterator[Connection]:
     """Give a connection to the server that the options mean; takes them out of ``options``.
 
-    A store that no server has open is opened here, for this command alone; ``make``: also one that is not there yet.
+    A store that no server has open is opened here, for this command alone; ``make``: also one that is not there yet;
+    ``running``: never, for what the command asks for would end with it.
     """
     from watchkeeper.client.connection import Connection, connect
     from watchkeeper.errors import InputError
@@ -62,6 +63,10 @@ def reach(options: dict[str, Any], *, make: bool = False) -> Iterator[Connection
     if found is not None:
         yield Connection(*found)
         return
+    if running:
+        raise InputError(
+            f"No server has {store} open. 'watchkeeper serve --store {store}' starts one, and prints a link."
+        )
     if not make and not (store / "watchkeeper.db").exists():
         raise InputError(f"There is no store in {store}. 'watchkeeper serve --store {store}' makes one.")
     require_server()

@@ -147,6 +147,59 @@ class Connection:
         """Return the version that serves; None where nobody said."""
         return self._object("GET", "serving", {"model": model, "environment": environment})["version"]  # type: ignore[no-any-return]
 
+    # --- what is wrong, and what is done about it ---------------------------------------------------------------------
+
+    def incidents(
+        self, *, model: str | None = None, environment: str | None = None, state: str | None = None, limit: int = 100
+    ) -> list[dict[str, Any]]:
+        """Return incidents, latest first, with evidence, timeline, notifications and actions.
+
+        Parameters
+        ----------
+        model, environment, state
+            Narrow them down; ``state`` is open, acknowledged or resolved.
+        limit
+            The most to be told.
+        """
+        return self._listed("incidents", {"model": model, "environment": environment, "state": state, "limit": limit})
+
+    def incident(self, id: int) -> dict[str, Any]:  # noqa: A002
+        """Return an incident."""
+        return self._object("GET", f"incidents/{id}", {})
+
+    def actions(self, *, state: str | None = None) -> list[dict[str, Any]]:
+        """Return actions, latest first; ``state`` such as "awaiting approval" narrows them down."""
+        return self._listed("actions", {"state": state})
+
+    def monitors(self, model: str, *, environment: str = "production") -> dict[str, Any] | None:
+        """Return the monitors of a model, the file's text among them; None where none were applied."""
+        try:
+            return self._object("GET", "monitors", {"model": model, "environment": environment})
+        except ServerRefused as refused:
+            if refused.status != 404:
+                raise
+            return None
+
+    def apply_monitors(self, text: str, *, environment: str = "production") -> dict[str, Any]:
+        """Have the model that a file of monitors names monitored as it says; ``text`` is the file's, YAML."""
+        return self._object("PUT", "monitors", {"environment": environment}, {"text": text})
+
+    def request(
+        self, method: str, path: str, query: dict[str, Any] | None = None, said: object = None
+    ) -> dict[str, Any]:
+        """Send any request of the HTTP reference and return the object that is answered.
+
+        Parameters
+        ----------
+        method, path
+            Such as ``POST`` and ``incidents/17/acknowledge``: what stands behind ``/api/v1/``.
+        query
+            What stands behind the question mark; None is left out.
+        said
+            The body, sent as JSON; bytes are sent as they are.
+        """
+        return self._object(method, path, query or {}, said)
+
     # --- telling ------------------------------------------------------------------------------------------------------
 
     def register(
@@ -238,7 +291,7 @@ class Connection:
             headers, body = {"Content-Type": BYTES}, said
         elif said is not None:
             headers, body = {"Content-Type": "application/json"}, json.dumps(said).encode()
-        return json.loads(self._ask(method, path, query, body, headers))  # type: ignore[no-any-return]
+        return json.loads(self._ask(method, path, query, body, headers) or b"{}")  # type: ignore[no-any-return]
 
     def _pieces(self, path: str) -> Iterator[bytes]:
         with self._answer("GET", path, {}) as answer:

@@ -89,6 +89,11 @@ class Keys:
         with self._lock:
             return sorted((k for k in self._known.values() if k.project == project), key=lambda k: (k.created, k.id))
 
+    def get(self, id: str) -> Key | None:  # noqa: A002
+        """Return the key of an id, revoked or not; None where there is none."""
+        with self._lock:
+            return next((key for key in self._known.values() if key.id == id), None)
+
     def empty(self) -> bool:
         """Whether there is no key at all yet."""
         with self._lock:

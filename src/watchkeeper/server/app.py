@@ -12,11 +12,23 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from watchkeeper.server import health, ingest, keeping, reading, telling
+from watchkeeper.server import (
+    acting,
+    entering,
+    events,
+    health,
+    incidents,
+    ingest,
+    keeping,
+    monitoring,
+    page,
+    reading,
+    telling,
+    trail,
+    views,
+)
 from watchkeeper.server.body import sentence
-from watchkeeper.server.counts import Counts
 from watchkeeper.server.gate import Gate
-from watchkeeper.server.limits import Limits
 from watchkeeper.server.openapi import describe
 from watchkeeper.server.policy import check_routes
 from watchkeeper.server.ports import Backend
@@ -25,7 +37,10 @@ from watchkeeper.server.services import Services
 from watchkeeper.server.settings import ServerSettings
 from watchkeeper.server.token import LocalToken
 
-ROUTES = (*ingest.ROUTES, *telling.ROUTES, *reading.ROUTES, *keeping.ROUTES, *health.ROUTES)
+ROUTES = (
+    *ingest.ROUTES, *telling.ROUTES, *reading.ROUTES, *monitoring.ROUTES, *incidents.ROUTES, *acting.ROUTES,
+    *events.ROUTES, *trail.ROUTES, *keeping.ROUTES, *entering.ROUTES, *views.ROUTES, *page.ROUTES, *health.ROUTES,
+)  # fmt: skip
 
 
 def create_app(
@@ -58,7 +73,7 @@ def create_app(
         redirect_slashes=False,
         lifespan=_checked,
     )
-    app.state.services = Services(pipeline, settings, Limits(settings), Counts(), token)
+    app.state.services = Services.of(pipeline, settings, token)
     for route in ROUTES:
         route.add_to(app)
     check_routes(app.routes)
@@ -73,7 +88,7 @@ def create_app(
 async def _checked(app: FastAPI) -> AsyncIterator[None]:
     check_routes(app.routes)
     yield
-    app.state.services.limits.close()
+    app.state.services.close()
 
 
 def _described(app: FastAPI) -> dict[str, object]:

@@ -60,8 +60,13 @@ async def received(request: Request, most: int) -> AsyncIterator[bytes]:
         yield body
 
 
-async def read_words(request: Request, model: type[BaseModel]) -> BaseModel:
-    """Return a small JSON body as what it should be; 400 where it is no JSON, 422 where it says something else."""
+async def read_words(request: Request, model: type[BaseModel], *, optional: bool = False) -> BaseModel:
+    """Return a small JSON body as what it should be; 400 where it is no JSON, 422 where it says something else.
+
+    ``optional``: nothing at all will do as well.
+    """
+    if optional and request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        return model()
     media_type(request, (JSON,))
     async with received(request, services_of(request).settings.most_words_bytes) as body:
         try:

@@ -6,6 +6,7 @@ that every answer bears, counts the answer, and makes a problem document of what
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
@@ -13,8 +14,9 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from watchkeeper.pipeline.keys import Key
+from watchkeeper.server.callers import caller_of
 from watchkeeper.server.hosts import host_trouble, origin_trouble
-from watchkeeper.server.policy import OPERATORS_PROJECT, POLICY, PUBLIC, names_of
+from watchkeeper.server.policy import BEYOND, OPERATORS_PROJECT, POLICY, PUBLIC, names_of
 from watchkeeper.server.problems import Problem, problem_of
 from watchkeeper.server.services import Services
 
@@ -28,14 +30,17 @@ SECURITY_HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 _HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="watchkeeper"'}
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where a request leads: the route's path (None where there is none), the methods it takes, and who may go there."""
+    """Where a request leads: the route's path (None where there is none), the methods it takes, and who may go there.
+
+    ``method`` is the one by which it is answered: HEAD is GET without the body.
+    """
 
     path: str | None
+    method: str
     methods: frozenset[str]
     allowed: frozenset[str] | None
     public: bool
@@ -57,20 +62,25 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = _Reply(send)
+        reply = _Reply(send, whole=scope["method"] != "HEAD")
         way = way_of(scope["app"].routes, scope)
+        name = f"{scope['method']} {way.path or 'no route'}"
         try:
-            self._check(Request(scope), way)
-            await self._app(scope, receive, reply)
+            with contextlib.suppress(_HeadSent):
+                await self._let_in({**scope, "method": way.method}, receive, reply, way)
         except ClientDisconnect:
             reply.status = reply.status or 499
         except Exception as error:
             if reply.status:
                 raise
-            problem = problem_of(error, f"{scope['method']} {way.path or 'no route'}")
-            await problem.response()(scope, receive, reply)
+            with contextlib.suppress(_HeadSent):
+                await problem_of(error, name).response()(scope, receive, reply)
         finally:
             self._services.counts.note_request(scope["method"], way.path or "other", reply.status or 500)
+
+    async def _let_in(self, scope: Scope, receive: Receive, reply: _Reply, way: Way) -> None:
+        self._check(Request(scope), way)
+        await self._app(scope, receive, reply)
 
     def _check(self, request: Request, way: Way) -> None:
         hosts = self._services.settings.hosts
@@ -78,59 +88,53 @@ class Gate:
         trouble = trouble or origin_trouble(request.headers.getlist("origin"), hosts)
         if trouble:
             raise Problem(403, trouble)
-        key = None if way.public else self._key(request)
+        caller = None if way.public else caller_of(request, self._services)
         if way.path is None:
             raise Problem(404, "There is nothing here; GET /api/v1/openapi.json says what there is.")
         if request.method not in way.methods:
             allow = ", ".join(sorted(way.methods))
             raise Problem(405, f"This takes {allow}, not {request.method[:20]}.", {"Allow": allow})
-        if key is not None:
-            _check_role(key, way)
-            request.scope.setdefault("state", {})["key"] = key
-
-    def _key(self, request: Request) -> Key:
-        given = request.headers.getlist("authorization")
-        scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        if scheme.lower() != "bearer" or not secret.strip():
-            raise Problem(401, "This needs a key, sent as 'Authorization: Bearer wk_...'.", _CHALLENGE)
-        secret = secret.strip()
-        token = self._services.token
-        key = token.authenticate(secret) if token is not None else None
-        key = key or self._services.pipeline.keys.authenticate(secret)
-        if key is None:
-            raise Problem(401, "This key is not known, has expired or was revoked.", _CHALLENGE)
-        return key
+        if caller is not None:
+            _check_role(caller.key, way)
+            request.scope.setdefault("state", {}).update(key=caller.key, session=caller.session)
 
 
 def way_of(routes: list[BaseRoute], scope: Scope) -> Way:
-    """Return where a request leads, by the routes as they are now."""
+    """Return where a request leads, by the routes as they are now: of two that fit, the first answers, as in the router."""
     path: str | None = None
     found: dict[str, tuple[str, str]] = {}
     for route in routes:
         if route.matches(scope)[0] != Match.NONE:
             path = path or getattr(route, "path", repr(route))
-            found |= {method: (method, name) for method, name in names_of([route])}
-    entry = found.get(scope["method"], found.get("*"))
+            for method, name in names_of([route]):
+                found.setdefault(method, (method, name))
+    method = "GET" if scope["method"] == "HEAD" and not found.keys() & {"HEAD", "*"} else scope["method"]
+    entry = found.get(method, found.get("*"))
     everything = [POLICY.get(name) for name in found.values()]
     allowed = POLICY.get(entry) if entry is not None else None
     public = bool(found) and (allowed == PUBLIC if entry is not None else all(a == PUBLIC for a in everything))
-    methods = frozenset(found) if "*" not in found else frozenset({scope["method"]})
-    return Way(path, methods, allowed, public)
+    heads = {"HEAD"} if "GET" in found else set()
+    methods = frozenset(found.keys() | heads) if "*" not in found else frozenset({method})
+    return Way(entry[1] if entry is not None else path, method, methods, allowed, public)
 
 
 def _check_role(key: Key, way: Way) -> None:
     if way.allowed is None or key.role not in way.allowed:
         able = " or ".join(sorted(way.allowed or {"nobody"}))
         raise Problem(403, f"The key {key.name!r} has the role {key.role}; this is for {able}.")
-    if way.path == "/api/v1/backup" and key.project != OPERATORS_PROJECT:
-        raise Problem(403, f"A backup holds every project; it is for admins of the project {OPERATORS_PROJECT!r}.")
+    if way.path in BEYOND and key.project != OPERATORS_PROJECT:
+        raise Problem(403, f"{BEYOND[way.path]}; it is for admins of the project {OPERATORS_PROJECT!r}.")
+
+
+class _HeadSent(Exception):
+    """Ends an answer to HEAD, whose body nobody asked for."""
 
 
 class _Reply:
     """Sends an answer with the headers that every answer bears, and remembers its status."""
 
-    def __init__(self, send: Send) -> None:
-        self._send, self.status = send, 0
+    def __init__(self, send: Send, *, whole: bool = True) -> None:
+        self._send, self._whole, self.status = send, whole, 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -138,4 +142,7 @@ class _Reply:
             given = message.get("headers", [])
             there = {name.lower() for name, _ in given}
             message = {**message, "headers": [*given, *(h for h in _HEADERS if h[0] not in there)]}
+        elif not self._whole:
+            await self._send({"type": "http.response.body", "body": b""})
+            raise _HeadSent
         await self._send(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Annotated, Any, cast
 
@@ -13,7 +14,7 @@ from starlette.responses import Response
 from watchkeeper.pipeline.keys import Key
 from watchkeeper.server.body import read_words
 from watchkeeper.server.documents import KeyBody, KeyShown, NewKey
-from watchkeeper.server.encoding import json_answer, to_json
+from watchkeeper.server.encoding import json_answer, plain, to_json
 from watchkeeper.server.openapi import WITH_BODY, Said, binary, json_of, listed
 from watchkeeper.server.problems import Problem
 from watchkeeper.server.queries import Name, Nothing
@@ -35,9 +36,15 @@ async def list_keys(request: Request, where: Annotated[Nothing, fastapi.Query()]
 async def create_key(request: Request, where: Annotated[Nothing, fastapi.Query()]) -> Response:
     """Make a key. Its secret is shown in this answer, and never again."""
     del where
-    services, project = services_of(request), key_of(request).project
+    services, by = services_of(request), key_of(request)
     body = cast(KeyBody, await read_words(request, KeyBody))
-    call = functools.partial(services.pipeline.keys.create, body.name, body.role, project, body.expires)
+
+    def call() -> tuple[str, Key]:
+        made = services.pipeline.keys.create(body.name, body.role, by.project, body.expires)
+        detail = {"name": body.name, "role": body.role, "expires": plain(body.expires)}
+        services.pipeline.note_audit(by.project, by.name, "key.create", made[1].id, detail)
+        return made
+
     secret, key = await services.limits.control.run(call)
     return json_answer(to_json({"secret": secret, "key": _shown(key)}), 201)
 
@@ -45,8 +52,14 @@ async def create_key(request: Request, where: Annotated[Nothing, fastapi.Query()
 async def revoke_key(request: Request, id: Name, where: Annotated[Nothing, fastapi.Query()]) -> Response:  # noqa: A002
     """Refuse a key from now on."""
     del where
-    services = services_of(request)
-    call = functools.partial(services.pipeline.keys.revoke, id, key_of(request).project)
+    services, by = services_of(request), key_of(request)
+
+    def call() -> bool:
+        revoked = services.pipeline.keys.revoke(id, by.project)
+        if revoked:
+            services.pipeline.note_audit(by.project, by.name, "key.revoke", id, {})
+        return revoked
+
     if not await services.limits.control.run(call):
         raise Problem(404, f"This project has no key {id[:40]!r} that is not revoked; GET /api/v1/keys lists them.")
     return Response(status_code=204)
@@ -55,11 +68,16 @@ async def revoke_key(request: Request, id: Name, where: Annotated[Nothing, fasta
 async def get_backup(request: Request, where: Annotated[Nothing, fastapi.Query()]) -> Response:
     """Get a consistent backup of the whole store as a tar; one at a time."""
     del where
-    services = services_of(request)
+    services, by = services_of(request), key_of(request)
     limits = services.limits
+
+    def call() -> Iterator[bytes]:
+        services.pipeline.note_audit(by.project, by.name, "backup.export", "store", {})
+        return services.pipeline.backup()
+
     limits.one_backup.claim()
     try:
-        pieces = await limits.backup.run(services.pipeline.backup)
+        pieces = await limits.backup.run(call)
     except BaseException:
         limits.one_backup.release()
         raise

@@ -93,12 +93,14 @@ class Limits:
         self.ingest = Lane("ingest", settings.ingest_threads, most)
         self.reading = Lane("reading", settings.read_threads, most)
         self.control = Lane("control", 2, most)
+        self.slow, self.one_replay = Lane("slow", 2, 8), Single("another replay")
+        self.events = Lane("events", 1, 1)
         self.backup, self.one_backup = Lane("backup", 1, most), Single("another backup")
         self._held, self._most = 0, settings.most_held_bytes
 
     def close(self) -> None:
         """Let all threads end."""
-        for lane in (self.ingest, self.reading, self.control, self.backup):
+        for lane in (self.ingest, self.reading, self.control, self.slow, self.events, self.backup):
             lane.close()
 
     @contextlib.contextmanager

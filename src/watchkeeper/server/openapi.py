@@ -9,13 +9,21 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from watchkeeper.server import documents, problems
+from watchkeeper.server import documents, loop_documents, problems
 from watchkeeper.server.body import ARROW, BYTES, JSON
 from watchkeeper.server.policy import POLICY, PUBLIC
 
 _REFERENCE = "#/components/schemas/{model}"
-_BODIES = (documents.PredictionRow, documents.LabelRow, documents.VersionBody, documents.ServingBody, documents.KeyBody)
-_ANSWERS = (documents.BatchReceipt, documents.ServingVersion, documents.KeyShown, documents.NewKey)
+_BODIES = (
+    documents.PredictionRow, documents.LabelRow, documents.VersionBody, documents.ServingBody, documents.KeyBody,
+    loop_documents.MonitorsBody, loop_documents.NoteBody, loop_documents.SilenceBody, loop_documents.ApprovalBody,
+    loop_documents.SessionBody,
+)  # fmt: skip
+_ANSWERS = (
+    documents.BatchReceipt, documents.ServingVersion, documents.KeyShown, documents.NewKey,
+    loop_documents.AppliedMonitors, loop_documents.Incident, loop_documents.Action, loop_documents.AuditRecord,
+    loop_documents.AuditCheck, loop_documents.SessionShown, loop_documents.LoginLink,
+)  # fmt: skip
 _BINARY = {"type": "string", "format": "binary"}
 _WHY = {
     400: "The body is not what it claims to be.",
@@ -28,6 +36,7 @@ _WHY = {
     415: "The Content-Type or Content-Encoding is not taken.",
     422: "A parameter or what the body says cannot be used.",
     429: "Too much at once; come back after Retry-After seconds.",
+    502: "A channel could not deliver.",
     500: "The server made an error, and has it in its log.",
     503: "The store cannot be written or is not ready; come back after Retry-After seconds.",
 }
@@ -45,6 +54,7 @@ class Said:
     body: dict[str, Any] | None = None
     status: int = 200
     headers: dict[str, str] | None = None
+    body_needed: bool = True
 
     def responses(self, *, public: bool) -> dict[int | str, dict[str, Any]]:
         """Return it as FastAPI wants it."""
@@ -58,7 +68,7 @@ class Said:
 
     def extra(self) -> dict[str, Any]:
         """Return what FastAPI does not know of by itself."""
-        return {"requestBody": {"required": True, "content": self.body}} if self.body is not None else {}
+        return {"requestBody": {"required": self.body_needed, "content": self.body}} if self.body is not None else {}
 
 
 def json_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -101,7 +111,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
             schema = model.model_json_schema(ref_template=_REFERENCE, mode=mode)  # type: ignore[arg-type]
             schemas |= schema.pop("$defs", {})
             schemas[model.__name__] = schema
-    components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "description": "A key: wk_..."}}
+    components["securitySchemes"] = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key: wk_... Browsers have a session instead (POST /api/v1/session), whose cookie, with the "
+            "header X-Watchkeeper: page on what changes anything, is as good as the key.",
+        }
+    }
     made["security"] = [{"key": []}]
     for path, operations in made["paths"].items():
         for method, operation in operations.items():

@@ -13,7 +13,12 @@ SENDER = frozenset({"ingest", "admin"})
 READER = frozenset({"viewer", "admin"})
 ANYBODY = frozenset({"ingest", "viewer", "admin"})
 OPERATORS_PROJECT = "default"
-"""What reaches beyond a project (a backup of the whole store) is for admins of this one."""
+"""What reaches beyond a project (:data:`BEYOND`) is for admins of this one."""
+BEYOND = {
+    "/api/v1/backup": "A backup holds every project",
+    "/api/v1/actions/halt": "This halts the actions of every project",
+    "/api/v1/actions/resume": "This resumes the actions of every project",
+}
 
 POLICY: dict[tuple[str, str], frozenset[str]] = {
     ("GET", "/healthz"): PUBLIC,
@@ -37,6 +42,40 @@ POLICY: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/api/v1/keys"): ADMIN,
     ("DELETE", "/api/v1/keys/{id}"): ADMIN,
     ("GET", "/api/v1/backup"): ADMIN,
+    ("POST", "/api/v1/session"): PUBLIC,  # this is where people come in; it counts who fails
+    ("GET", "/api/v1/session"): ANYBODY,
+    ("DELETE", "/api/v1/session"): ANYBODY,
+    ("POST", "/api/v1/session/link"): ADMIN,
+    ("GET", "/api/v1/monitors"): READER,
+    ("PUT", "/api/v1/monitors"): ADMIN,
+    ("GET", "/api/v1/monitors/suggestion"): READER,
+    ("POST", "/api/v1/monitors/check"): READER,
+    ("POST", "/api/v1/monitors/plan"): READER,
+    ("POST", "/api/v1/monitors/replay"): READER,
+    ("GET", "/api/v1/verdicts"): READER,
+    ("GET", "/api/v1/incidents"): READER,
+    ("GET", "/api/v1/incidents/{id}"): READER,
+    ("POST", "/api/v1/incidents/{id}/acknowledge"): ADMIN,
+    ("POST", "/api/v1/incidents/{id}/resolve"): ADMIN,
+    ("GET", "/api/v1/silences"): READER,
+    ("POST", "/api/v1/silences"): ADMIN,
+    ("DELETE", "/api/v1/silences/{id}"): ADMIN,
+    ("GET", "/api/v1/channels"): READER,
+    ("POST", "/api/v1/channels/{name}/test"): ADMIN,
+    ("GET", "/api/v1/actions"): READER,
+    ("GET", "/api/v1/actions/{id}"): READER,
+    ("POST", "/api/v1/actions/{id}/approve"): ADMIN,
+    ("POST", "/api/v1/actions/{id}/refuse"): ADMIN,
+    ("POST", "/api/v1/actions/{id}/stop"): ADMIN,
+    ("POST", "/api/v1/actions/halt"): ADMIN,
+    ("POST", "/api/v1/actions/resume"): ADMIN,
+    ("GET", "/api/v1/audit"): READER,
+    ("GET", "/api/v1/audit/check"): READER,
+    ("GET", "/api/v1/events"): READER,
+    ("GET", "/api/v1/views/{page}"): READER,
+    ("GET", "/"): PUBLIC,  # files of the page, which hold no data
+    ("GET", "/login"): PUBLIC,
+    ("GET", "/assets/{name}"): PUBLIC,
 }
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from watchkeeper.pipeline.changes import Change
 from watchkeeper.pipeline.keys import Key
 from watchkeeper.pipeline.values import Every, Kind, MeasurementQuery, Receipt, Target
 from watchkeeper.profiles.profile import Profile
@@ -82,6 +85,185 @@ class Measured(Protocol):
         ...
 
 
+class Monitoring(Protocol):
+    """Keeps what is monitored."""
+
+    def monitors(self, target: Target) -> dict[str, Any] | None:
+        """Return a model's monitors; None where none were applied."""
+        ...
+
+    def check_monitors(self, text: str) -> dict[str, Any]:
+        """Say of which model a file is and how many monitors it has."""
+        ...
+
+    def plan_monitors(self, target: Target, text: str) -> dict[str, Any]:
+        """Say what a file would change."""
+        ...
+
+    def apply_monitors(self, target: Target, text: str, actor: str) -> dict[str, Any]:
+        """Have a model monitored as a file says."""
+        ...
+
+
+class Foresight(Protocol):
+    """Says what monitors might be, would have said, and did say."""
+
+    def suggest_monitors(self, target: Target) -> str:
+        """Return a file of monitors with reasons."""
+        ...
+
+    def replay_monitors(self, target: Target, text: str) -> dict[str, Any]:
+        """Say what a file would have said over the stored history."""
+        ...
+
+    def verdicts(
+        self, target: Target, every: Every, start: datetime | None, end: datetime | None
+    ) -> list[dict[str, Any]]:
+        """Return verdicts on sealed windows."""
+        ...
+
+
+class Incidents(Protocol):
+    """Keeps incidents."""
+
+    def incidents(
+        self,
+        project: str,
+        *,
+        model: str | None = None,
+        environment: str | None = None,
+        state: str | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Return incidents, latest first."""
+        ...
+
+    def incident(self, project: str, id: int) -> dict[str, Any]:  # noqa: A002
+        """Return one."""
+        ...
+
+    def acknowledge(self, project: str, id: int, actor: str, note: str = "") -> object:  # noqa: A002
+        """Say that somebody looks after it."""
+        ...
+
+    def resolve(self, project: str, id: int, actor: str, note: str = "") -> object:  # noqa: A002
+        """Say that it is over."""
+        ...
+
+
+class Silences(Protocol):
+    """Keeps silences."""
+
+    def silences(self, project: str) -> list[dict[str, Any]]:
+        """Return those that have not ended."""
+        ...
+
+    def silence(
+        self,
+        project: str,
+        *,
+        model: str,
+        environment: str = "production",
+        monitor: str | None = None,
+        until: datetime,
+        reason: str,
+        actor: str,
+    ) -> dict[str, Any]:
+        """Send nothing of a model, or of one of its monitors, until then."""
+        ...
+
+    def unsilence(self, project: str, id: int, actor: str) -> object:  # noqa: A002
+        """End a silence."""
+        ...
+
+
+class Outbound(Protocol):
+    """Reaches people."""
+
+    def channels(self, project: str) -> list[dict[str, Any]]:
+        """Return the channels and how they do."""
+        ...
+
+    def test_channel(self, project: str, name: str, actor: str) -> dict[str, Any]:
+        """Send a test by a channel."""
+        ...
+
+
+class Acts(Protocol):
+    """Keeps actions."""
+
+    def actions(self, project: str, state: str | None = None) -> list[dict[str, Any]]:
+        """Return actions, latest first."""
+        ...
+
+    def action(self, project: str, id: str) -> dict[str, Any]:  # noqa: A002
+        """Return one."""
+        ...
+
+
+class Decides(Protocol):
+    """Is told what to do with actions."""
+
+    def approve_action(self, project: str, id: str, actor: str, evidence: str) -> object:  # noqa: A002
+        """Let an action be done on the evidence that was seen."""
+        ...
+
+    def refuse_action(self, project: str, id: str, actor: str) -> object:  # noqa: A002
+        """Have it not done."""
+        ...
+
+    def stop_action(self, project: str, id: str, actor: str) -> object:  # noqa: A002
+        """Stop it while it is done."""
+        ...
+
+    def halt_actions(self, actor: str, on: bool) -> object:
+        """Do no action of any project from now on, or do them again."""
+        ...
+
+
+class Trail(Protocol):
+    """Keeps who did what."""
+
+    def audit(self, project: str, limit: int = 200, before: int | None = None) -> list[dict[str, Any]]:
+        """Return records, latest first."""
+        ...
+
+    def audit_intact(self) -> int | None:
+        """Return the first record that is not as it was written; None where all are."""
+        ...
+
+    def note_audit(
+        self, project: str, actor: str, what: str, target: str, detail: dict[str, Any] | None = None
+    ) -> object:
+        """Append a record."""
+        ...
+
+
+class Changing(Protocol):
+    """Says what changed."""
+
+    @property
+    def number(self) -> int:
+        """The number of the last change."""
+        ...
+
+    def since(self, number: int, timeout: float) -> tuple[bool, list[Change]]:
+        """Wait for changes after a number."""
+        ...
+
+
+class Storage(Protocol):
+    """The database of a store."""
+
+    def write(self, job: Callable[[sqlite3.Connection], Any]) -> Future[Any]:
+        """Have a job done in the next commit."""
+        ...
+
+    def reading(self) -> AbstractContextManager[sqlite3.Connection]:
+        """Give a connection that sees one state."""
+        ...
+
+
 class KeyRing(Protocol):
     """Keeps keys."""
 
@@ -103,6 +285,10 @@ class KeyRing(Protocol):
         """Return the key of a secret."""
         ...
 
+    def get(self, id: str) -> Key | None:  # noqa: A002
+        """Return the key of an id, revoked or not."""
+        ...
+
 
 class Upkeep(Protocol):
     """Says how it is, and gives a backup."""
@@ -110,6 +296,16 @@ class Upkeep(Protocol):
     @property
     def keys(self) -> KeyRing:
         """The keys of the store."""
+        ...
+
+    @property
+    def database(self) -> Storage:
+        """The database of the store."""
+        ...
+
+    @property
+    def changes(self) -> Changing:
+        """What changed."""
         ...
 
     def status(self) -> dict[str, Any]:
@@ -121,5 +317,13 @@ class Upkeep(Protocol):
         ...
 
 
-class Backend(Intake, Register, Catalogue, Measured, Upkeep, Protocol):
+class Looks(Intake, Register, Catalogue, Measured, Upkeep, Protocol):
+    """Takes rows and says what was measured."""
+
+
+class Loop(Monitoring, Foresight, Incidents, Silences, Outbound, Acts, Decides, Trail, Protocol):
+    """Says what is wrong, and what is done about it."""
+
+
+class Backend(Looks, Loop, Protocol):
     """All of it: what an application needs. :class:`watchkeeper.pipeline.pipeline.Pipeline` is one."""

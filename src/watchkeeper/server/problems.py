@@ -13,9 +13,12 @@ from typing import Any
 from starlette.responses import Response
 
 from watchkeeper.errors import (
+    ActionRefused,
+    ChannelFailed,
     Conflict,
     InputError,
     InvalidBatch,
+    InvalidMonitors,
     Overloaded,
     ProfileError,
     SchemaError,
@@ -31,10 +34,13 @@ _STATUS: list[tuple[type[Exception], int]] = [
     (InvalidBatch, 400),
     (UnknownModel, 404),
     (Conflict, 409),
+    (ActionRefused, 409),
+    (InvalidMonitors, 422),
     (InputError, 422),
     (SchemaError, 422),
     (ProfileError, 422),
     (Overloaded, 429),
+    (ChannelFailed, 502),
     (StoreFailed, 503),
 ]
 

@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import Header
+from fastapi import Header, Path
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from watchkeeper.pipeline.keys import Key
@@ -51,6 +51,17 @@ BatchId = Annotated[
         description="Names the batch: sent twice it counts once. The server mints one where it is absent.",
     ),
 ]
+
+
+LastEvent = Annotated[
+    str | None,
+    Header(
+        alias="Last-Event-ID",
+        max_length=64,
+        description="The id of the last event that was seen: what came since is told first.",
+    ),
+]
+Number = Annotated[int, Path(ge=1, le=2**63 - 1, description="Its number.")]
 
 
 class Asked(BaseModel):
@@ -133,3 +144,48 @@ class Measurements(OfModel):
     revisions: Literal["latest", "sealed", "all"] = Field(
         "latest", description="What is known now, what was known when the window was sealed, or every revision."
     )
+
+
+class OfFile(Asked):
+    """Which model a file of monitors is for."""
+
+    model: Name | None = Field(None, description="The model's name; the one that the file names unless said.")
+    environment: Name = Field("production", description="The environment in which it runs.")
+
+
+class Verdicts(OfModel):
+    """Which verdicts."""
+
+    version: Name | None = Field(None, description="Of this version only.")
+    stage: Stage = Field("serving", description="Of predictions that were served, or only compared.")
+    every: Every = Field("day", description="Of windows that last so long.")
+    start: Moment | None = Field(None, description="Of windows from here on.")
+    end: Moment | None = Field(None, description="Of windows before this.")
+
+
+class IncidentQuery(Asked):
+    """Which incidents; what is not said means all."""
+
+    model: Name | None = Field(None, description="Of this model only.")
+    environment: Name | None = Field(None, description="In this environment only.")
+    state: Literal["open", "acknowledged", "resolved"] | None = Field(None, description="In this state only.")
+    limit: int = Field(100, ge=1, le=1000, description="The most to be told, latest first.")
+
+
+ActionState = Literal[
+    "proposed", "awaiting approval", "running", "comparing", "promoted", "kept", "failed", "unknown", "refused",
+    "stopped", "expired", "dry run",
+]  # fmt: skip
+
+
+class ActionQuery(Asked):
+    """Which actions; what is not said means all."""
+
+    state: ActionState | None = Field(None, description="In this state only.")
+
+
+class AuditQuery(Asked):
+    """Which records."""
+
+    limit: int = Field(200, ge=1, le=1000, description="The most to be told, latest first.")
+    before: int | None = Field(None, ge=1, le=2**63 - 1, description="Those before the record of this number.")

@@ -13,17 +13,19 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.server.app import create_app
 from watchkeeper.server.binding import Binding
+from watchkeeper.server.entering import link_path
 from watchkeeper.server.protocol import Connection
+from watchkeeper.server.services import Services, services_in
 from watchkeeper.server.settings import ServerSettings
-from watchkeeper.server.token import make_token, remove_token, write_token
+from watchkeeper.server.token import LocalToken, make_token, remove_token, write_token
 
 DRAIN = 10.0
 """Seconds that an end may take: requests under way first, then what was accepted is counted as far as time allows."""
@@ -80,7 +82,7 @@ def serving(folder: Path, patience: float = 600.0) -> Iterator[tuple[str, str]]:
         try:
             if not started.wait(DRAIN):
                 raise WatchkeeperError("The server within this command did not start. Please report it.")
-            yield served.url, served.secret
+            yield served.url, served.token.secret
         finally:
             served.server.should_exit = True
             thread.join(DRAIN)
@@ -90,6 +92,11 @@ class Server(uvicorn.Server):
     """Tells when it has begun to listen, and ends a process without killing it by the signal that it was sent."""
 
     on_start: Callable[[], None]
+
+    def __init__(self, app: FastAPI, binding: Binding) -> None:
+        super().__init__(configured(app, binding))
+        self._feed = services_in(app).feed
+
     ending: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -100,6 +107,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish the requests that are under way."""
         self.ending = time.monotonic()
+        self._feed.close()  # streams of events have no end of their own
         await super().shutdown(sockets)
 
     @contextlib.contextmanager
@@ -120,9 +128,10 @@ class Server(uvicorn.Server):
 class _Served:
     pipeline: Pipeline
     server: Server
+    services: Services
     socket: socket.socket
     url: str
-    secret: str
+    token: LocalToken
 
 
 @contextlib.contextmanager
@@ -135,17 +144,23 @@ def _opened(folder: Path, binding: Binding, patience: float = DRAIN) -> Iterator
         with binding.listen() as listening:
             token = make_token()
             url = binding.url(listening.getsockname()[1])
-            app = create_app(pipeline, ServerSettings(hosts=hosts), token=token)
-            server = Server(configured(app, binding))
+            app = create_app(pipeline, _settings(hosts, binding, listening.getsockname()[1]), token=token)
+            server = Server(app, binding)
             write_token(folder, token, binding.certificate)
-            yield _Served(pipeline, server, listening, url, token.secret)
+            yield _Served(pipeline, server, services_in(app), listening, url, token)
     finally:
         remove_token(folder)
         ending = server.ending if server is not None and server.ending is not None else time.monotonic()
         pipeline.close(max(1.0, patience - 1.0 - (time.monotonic() - ending)))
 
 
-def configured(app: Any, binding: Binding) -> uvicorn.Config:
+def _settings(hosts: frozenset[str], binding: Binding, port: int) -> ServerSettings:
+    """Return the settings of a server; browsers send a cookie to all ports of a machine, so its name has the port."""
+    secure = binding.certificate is not None or binding.behind_proxy
+    return ServerSettings(hosts=hosts, secure=secure, cookie=f"{'__Host-' if secure else ''}watchkeeper-{port}")
+
+
+def configured(app: FastAPI, binding: Binding) -> uvicorn.Config:
     """Return how uvicorn serves an application."""
     return uvicorn.Config(
         app,
@@ -175,6 +190,8 @@ def _say(served: _Served, binding: Binding, tell: Tell) -> None:
             "         This key is shown once: it is an admin's. Keep it, or make others with 'watchkeeper keys create'."
         )
     tell(f"Serving  {served.url}")
+    tell(f"Page     {served.url}{link_path(served.services, served.token.key.id)}")
+    tell("         This link logs one browser in, once, within ten minutes. 'watchkeeper login' makes others.")
     if binding.behind_proxy and not binding.allow_hosts:
         tell("         It answers to names of this machine only; say others with --allow-host NAME.")
 

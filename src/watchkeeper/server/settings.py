@@ -27,6 +27,12 @@ class ServerSettings:
         Seconds that a body may pause, and that it may take as a whole; longer is answered with 408.
     ingest_threads, read_threads
         Batches are checked, and questions answered, in so many threads each.
+    most_streams, heartbeat
+        So many pages may wait for events at once; each is told every so many seconds that the server is there.
+    most_failed_logins
+        So many logins may fail from one address in five minutes; more are answered with 429.
+    cookie, secure
+        The name of the session's cookie, and whether browsers reach the server through TLS alone.
     """
 
     hosts: frozenset[str] = field(default=LOOPBACK)
@@ -38,3 +44,8 @@ class ServerSettings:
     body_time: float = 120.0
     ingest_threads: int = 4
     read_threads: int = 4
+    most_streams: int = 64
+    heartbeat: float = 15.0
+    most_failed_logins: int = 10
+    cookie: str = "watchkeeper"
+    secure: bool = False

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from typing import Annotated, cast
+from collections.abc import Callable
+from typing import Annotated, Any, cast
 
 import fastapi
 from starlette.requests import Request
 from starlette.responses import Response
 
+from watchkeeper.pipeline.values import Target
+from watchkeeper.server.answering import answered
 from watchkeeper.server.body import BYTES, media_type, read_words, received
 from watchkeeper.server.documents import ServingBody, ServingVersion, VersionBody
 from watchkeeper.server.encoding import json_answer, to_json
@@ -23,7 +27,7 @@ async def register_version(request: Request, where: Annotated[OfVersion, fastapi
     services, target = services_of(request), where.target(key_of(request))
     body = cast(VersionBody, await read_words(request, VersionBody))
     call = functools.partial(services.pipeline.register, target, body.schema_, body.clock)
-    return json_answer(to_json(await services.limits.control.run(call)))
+    return await _told(request, "version.register", target, call)
 
 
 async def set_reference(request: Request, where: Annotated[OfVersion, fastapi.Query()]) -> Response:
@@ -32,7 +36,7 @@ async def set_reference(request: Request, where: Annotated[OfVersion, fastapi.Qu
     media_type(request, (BYTES,))
     async with received(request, services.settings.most_body_bytes) as body:
         call = functools.partial(services.pipeline.set_reference, target, body)
-        return json_answer(to_json(await services.limits.control.run(call)))
+        return await _told(request, "reference.set", target, call)
 
 
 async def get_serving(request: Request, where: Annotated[OfModel, fastapi.Query()]) -> Response:
@@ -46,8 +50,25 @@ async def set_serving(request: Request, where: Annotated[OfModel, fastapi.Query(
     """Say which version serves."""
     services, target = services_of(request), where.target(key_of(request))
     body = cast(ServingBody, await read_words(request, ServingBody))
-    await services.limits.control.run(functools.partial(services.pipeline.set_serving, target, body.version))
-    return json_answer(to_json({"version": body.version}))
+
+    def call() -> dict[str, Any]:
+        services.pipeline.set_serving(target, body.version)
+        return {"version": body.version}
+
+    return await _told(request, "serving.set", dataclasses.replace(target, version=body.version), call)
+
+
+async def _told(request: Request, what: str, target: Target, call: Callable[[], Any]) -> Response:
+    """Do what was asked, and note in the audit log who asked it."""
+    services, key = services_of(request), key_of(request)
+
+    def noted() -> Any:
+        answer = call()
+        detail = {"environment": target.environment, "version": target.version}
+        services.pipeline.note_audit(key.project, key.name, what, target.model, detail)
+        return answer
+
+    return await answered(services.limits.control, noted)
 
 
 ROUTES = (
