@@ -13,6 +13,7 @@ from watchkeeper.detection.performance import days_of
 from watchkeeper.detection.verdict import FEWEST
 from watchkeeper.metrics.estimate import Estimate
 from watchkeeper.metrics.names import TASKS
+from watchkeeper.profiles.profile import Profile
 
 FEWEST_WINDOWS = 5
 NORMAL_95 = 1.959963984540054
@@ -57,11 +58,12 @@ def between_windows(values: Sequence[Estimate]) -> Spread:
     return Spread(float(found.mean()), math.sqrt(beyond), len(known), _correlation(found, whole, beyond))
 
 
-def reference_spread(baseline: Baseline, metric: str, reference: float) -> Spread:
+def reference_spread(baseline: Baseline, metric: str, reference: float, column: str | None = None) -> Spread:
     """Return how a performance metric differs between the days of a reference; nothing is known where it has no days.
 
-    Also for a segment, whose days are not kept apart: they are taken to differ as those of all rows do, about the segment's own
-    ``reference`` value, from which the mean of days is taken to lie as far as for all rows.
+    Also for the segments of a column, whose days are not kept apart. In the worst case each segment has good and bad days of
+    its own; then their variance is that of all rows divided by the sum of squared shares of rows, which is what is taken. The
+    mean of days is taken to lie as far from the segment's own ``reference`` value as for all rows.
 
     Parameters
     ----------
@@ -71,6 +73,8 @@ def reference_spread(baseline: Baseline, metric: str, reference: float) -> Sprea
         A metric of its task.
     reference
         The metric's value in the reference, of all rows or of the segment.
+    column
+        The column that cuts the segment; None for all rows.
     """
     task, whole = baseline.profile.schema.task or "", baseline.profile.outcome
     if task not in TASKS or metric not in TASKS[task] or whole is None:
@@ -83,7 +87,15 @@ def reference_spread(baseline: Baseline, metric: str, reference: float) -> Sprea
     value = baseline.once(("metric of all days", metric), lambda: compute(whole, ()).value)
     timeline = baseline.profile.timeline
     together = 1 << timeline.shift if timeline is not None else 1  # days in one stretch, where there are many
-    return replace(spread, mean=reference + spread.mean - value, sd=spread.sd * math.sqrt(together))
+    alike = _concentration(baseline.profile, column) if column is not None else 1.0
+    return replace(spread, mean=reference + spread.mean - value, sd=spread.sd * math.sqrt(together / alike))
+
+
+def _concentration(profile: Profile, column: str) -> float:
+    """Return the sum of squared shares of rows over the segments of a column."""
+    segments = profile.segments.get(column)
+    rows = [outcome.rows for _, outcome in segments.items()] if segments is not None else []
+    return sum((count / sum(rows)) ** 2 for count in rows) if sum(rows) else 1.0
 
 
 def _correlation(values: np.ndarray[tuple[int], np.dtype[np.float64]], whole: float, beyond: float) -> float:

@@ -13,7 +13,7 @@ from watchkeeper.detection.between import NORMAL_95
 from watchkeeper.detection.robust import scale_of
 from watchkeeper.detection.saying import gap, measured, said
 from watchkeeper.detection.series import Point
-from watchkeeper.detection.verdict import POWER, VerdictName
+from watchkeeper.detection.verdict import VerdictName
 from watchkeeper.detection.watched import worse_by
 from watchkeeper.detection.zscore import FEWEST_WINDOWS, WINDOWS
 from watchkeeper.metrics.names import Metric
@@ -22,7 +22,7 @@ HORIZONS = (1, 2, 4, 7)
 """The last window alone, and the mean of the last so many: what is too small to show in one day shows in a week, in which
 each weekday comes once."""
 _COARSE = 5
-"""There is not enough data where only a change of more than so many tolerances would be seen."""
+"""There is not enough data where the 95 % interval of the change reaches beyond so many tolerances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Risk:
     worse than tolerated, so that it ends with the trouble, not a week later.
 
     Warning: an alarm. Critical: the 95 % interval of the change moreover lies above twice the tolerance. Not enough data: no
-    value, no interval, unknown variation, or such noise that a change of five tolerances could not have been seen.
+    value, no interval, unknown variation, or such noise that the 95 % interval reaches beyond five tolerances.
 
     Parameters
     ----------
@@ -111,12 +111,11 @@ class Risk:
             over = f"over the last {clearest.windows} windows " if clearest.windows > 1 else ""
             text += f"{over}worse by {gap(clearest.change, unit)}, more than {gap(tolerance, unit)} tolerated"
             return "critical" if certain else "warning", text
-        sharpest = min(looks, key=lambda look: look.half_width(part))
-        power = float(stdtrit(sharpest.degrees, POWER)) * sharpest.error
-        seen = tolerance + sharpest.half_width(part) + power
-        blind = seen > _COARSE * tolerance > 0 and sharpest.change + sharpest.half_width(0.025) > 2 * tolerance
-        if blind:
-            return "not enough data", f"{text}a change below {gap(seen, unit)} could not have been seen"
+        sharpest = min(looks, key=lambda look: look.half_width(0.025))
+        better, worse = (sharpest.change + side * sharpest.half_width(0.025) for side in (-1, 1))
+        if worse > _COARSE * tolerance > 0:
+            least = f"{gap(abs(better), unit)} {'worse' if better > 0 else 'better'}"
+            return "not enough data", f"{text}between {least} and {gap(worse, unit)} worse, too little to tell"
         if looks[0].change <= 0:
             return "ok", f"{text}not worse"
         enough = "tolerated" if looks[0].change <= tolerance else "which may be chance"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from watchkeeper.detection.baseline import Baseline
-from watchkeeper.detection.between import Spread, reference_spread
+from watchkeeper.detection.between import reference_spread
 from watchkeeper.detection.saying import gap
 from watchkeeper.detection.watched import METRICS, PERFORMANCE
 from watchkeeper.metrics.names import TASKS
@@ -112,7 +112,7 @@ def _risk_reasons(schema: Schema, baseline: Baseline, name: str) -> Iterator[str
     outcome = baseline.profile.outcome
     value = TASKS[schema.task or ""][name][1](outcome, ()).value if outcome is not None else math.nan
     spread = reference_spread(baseline, name, value)
-    if spread == Spread() or not math.isfinite(spread.sd):
+    if spread.windows == 0:
         yield "The reference has too few days to say how much days differ; the first eight windows will."
     else:
         yield f"The {spread.windows} days of the reference differ by {gap(spread.sd, metric.unit)} (standard deviation) anyway."
