@@ -13,30 +13,31 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from watchkeeper.errors import ActionRefused, StoreFailed, WatchkeeperError
-from watchkeeper.pipeline import acting_candidate, acting_command, acting_rows, audit
+from watchkeeper.pipeline import acting_candidate, acting_command, acting_rows
 from watchkeeper.pipeline.acting_answers import Answers
 from watchkeeper.pipeline.acting_conclusion import held_out, outcome, reference_of, serve
 from watchkeeper.pipeline.acting_export import Exports, for_command, schema_of, write_table
 from watchkeeper.pipeline.acting_proposal import HOLDOUT, TRAINING
 from watchkeeper.pipeline.acting_rows import Move, run_name
+from watchkeeper.pipeline.acting_supervisor import GRACE
+from watchkeeper.pipeline.apply import now
 from watchkeeper.pipeline.catalog import Catalog, Version
 from watchkeeper.pipeline.changes import Changes
 from watchkeeper.pipeline.partition import RawRows
 from watchkeeper.pipeline.values import Target
-from watchkeeper.response.action import ActionSpec, State
+from watchkeeper.response.action import LIVE, ActionSpec, State
 from watchkeeper.store import rows
 from watchkeeper.store.database import Database
 from watchkeeper.store.folders import make_folder
-from watchkeeper.window import microseconds
+from watchkeeper.window import DAY, microseconds
 
 FOLDER, REQUEST = "actions", "request.json"
 _LOG = logging.getLogger("watchkeeper")
 _LOOK = 0.1
 _IDLE = 2.0
 _LONGEST_PAUSE = 30.0
+_ROWS_KEPT = 7 * DAY
 _Row = dict[str, Any]
 
 
@@ -84,6 +85,7 @@ class Acting(Answers):
         """End commands of actions that were stopped while nobody could end them, and begin."""
         make_folder(self.folder, self._store)
         self._end_orphans()
+        self._tidy_old()
         self._thread.start()
 
     def close(self) -> None:
@@ -98,10 +100,11 @@ class Acting(Answers):
         until = time.monotonic() + timeout
         for _ in range(2):  # the first round may have begun before what is waited for was written
             with self._quiet:
-                before = self._rounds
+                wanted = self._rounds + 1
                 self.woken.set()
-                if not self._quiet.wait_for(lambda n=before: self._rounds > n, until - time.monotonic()):
-                    return False
+                while self._rounds < wanted and self.alive:
+                    if not self._quiet.wait(max(0.0, until - time.monotonic())):
+                        return False
         return self.alive
 
     # --- the thread ---------------------------------------------------------------------------------------------------
@@ -262,11 +265,21 @@ class Acting(Answers):
         for path in (folder / TRAINING, folder / HOLDOUT, held_out(folder)):
             path.unlink(missing_ok=True)
 
+    def _tidy_old(self) -> None:
+        """Remove the rows of actions that ended otherwise, once nobody looks into their folders any more."""
+        with self.database.reading() as connection:
+            query = "SELECT id FROM action WHERE changed < ? AND result LIKE '%folder%'"
+            old = [number for (number,) in connection.execute(query, (now() - _ROWS_KEPT,))]
+            over = [row for number in old for row in rows.select_all(connection, "action", id=number)]
+        for row in over:
+            if row["state"] not in LIVE:
+                self._tidy(self.folder / run_name(row))
+
     def _end_orphans(self) -> None:
         """End commands that live though their action does not: it was stopped, and the server killed before it could do it."""
         with self.database.reading() as connection:
             mine = {run_name(row) for row in acting_rows.live(connection, "running", "comparing")}
-        self.end_commands(acting_command.GRACE, mine)
+        self.end_commands(GRACE, mine)
 
 
 def _unknown(row: _Row, why: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from watchkeeper.errors import ActionRefused
 from watchkeeper.pipeline import acting_command, acting_rows, audit
 from watchkeeper.pipeline.acting_rows import HALTED, Move, find, move, run_name
+from watchkeeper.pipeline.acting_supervisor import GRACE
 from watchkeeper.pipeline.apply import now
 from watchkeeper.pipeline.changes import Changes
 from watchkeeper.response.action import ASKING, State, evidence_hash
@@ -127,7 +128,7 @@ class Answers:
                 raise ActionRefused(f"The action {number} is over: {row['state']}.")
             return find(connection, project, number)
 
-        return self._answered(job, end=acting_command.GRACE)
+        return self._answered(job, end=GRACE)
 
     def halt(self, actor: str, project: str = "default") -> None:
         """Stop all actions of all projects, now and until :meth:`resume`: what runs is ended, nothing begins.

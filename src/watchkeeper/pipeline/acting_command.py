@@ -80,7 +80,11 @@ def launch(folder: Path, spec: ActionSpec, where: Path) -> None:
 
 def _environment(spec: ActionSpec, folder: Path) -> dict[str, str]:
     paths = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
-    least = {"PATH": paths, "HOME": str(Path.home()), "LANG": "C.UTF-8"}
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user whom the system does not know
+        home = folder
+    least = {"PATH": paths, "HOME": str(home), "LANG": "C.UTF-8"}
     return least | dict(spec.environment) | {"WATCHKEEPER_ACTION_DIR": str(folder)}
 
 

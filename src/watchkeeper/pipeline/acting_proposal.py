@@ -44,7 +44,7 @@ class Decision:
     author
         Who put the monitors into force.
     since
-        The start of the first window that alarmed in this incident; None where that is not known.
+        The start of the first window that alarmed in this incident; None: as the verdicts since it opened say.
     due
         When the window was to be sealed; None: its stop, and the delay that the store knows.
     """
@@ -164,7 +164,21 @@ def _ranges(connection: sqlite3.Connection, decision: Decision, needs: Needs) ->
     version = decision.version
     found = connection.execute(query, (version.id, version.model.id, decision.window[2])).fetchall()
     zone = version.schema.zone if version.schema is not None else None
-    return ranges.split([Hour(*hour) for hour in found], zone, decision.since, needs)
+    return ranges.split([Hour(*hour) for hour in found], zone, _since(connection, decision), needs)
+
+
+def _since(connection: sqlite3.Connection, decision: Decision) -> int:
+    """Return the start of the first window of the incident in which a monitor alarmed that does now."""
+    every, start, _ = decision.window
+    if decision.since is not None:
+        return decision.since
+    monitors = list(dict.fromkeys(f.monitor for f in decision.findings if f.alarming))
+    where = {"version_id": decision.version.id, "stage": "serving", "every": every, "monitor": monitors}
+    names, values = rows.condition(where | {"name": ["warning", "critical"]})
+    incident = rows.select_one(connection, "incident", id=decision.incident)
+    query = f"SELECT min(start) FROM verdict{names} AND start < ? AND known_at >= ?"
+    found = connection.execute(query, [*values, start, incident["opened"] if incident else start]).fetchone()[0]
+    return start if found is None else int(found)
 
 
 def _refuse(connection: sqlite3.Connection, decision: Decision, refusal: Refusal) -> None:
