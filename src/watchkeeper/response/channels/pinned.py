@@ -102,6 +102,7 @@ def post(
     with contextlib.closing(connection), _watched(connection, deadline):
         connection.request("POST", url.target, body, {"Connection": "close", **headers})
         with connection.getresponse() as answer:
+            deadline.left()  # headers that were cut off look whole
             with contextlib.suppress(OSError, http.client.HTTPException):  # what counts has been said
                 answer.read(MOST_READ)
             return answer.status
