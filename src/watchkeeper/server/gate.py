@@ -100,19 +100,23 @@ class Gate:
 
 
 def way_of(routes: list[BaseRoute], scope: Scope) -> Way:
-    """Return where a request leads, by the routes as they are now: of two that fit, the first answers, as in the router."""
+    """Return where a request leads, by the routes as they are now: of two paths that fit, the first counts alone.
+
+    A method that is not taken needs no key where another is public: it is refused all the same.
+    """
     path: str | None = None
     found: dict[str, tuple[str, str]] = {}
     for route in routes:
-        if route.matches(scope)[0] != Match.NONE:
-            path = path or getattr(route, "path", repr(route))
+        named = getattr(route, "path", repr(route))
+        if route.matches(scope)[0] != Match.NONE and path in {None, named}:
+            path = named
             for method, name in names_of([route]):
                 found.setdefault(method, (method, name))
     method = "GET" if scope["method"] == "HEAD" and not found.keys() & {"HEAD", "*"} else scope["method"]
     entry = found.get(method, found.get("*"))
     everything = [POLICY.get(name) for name in found.values()]
     allowed = POLICY.get(entry) if entry is not None else None
-    public = bool(found) and (allowed == PUBLIC if entry is not None else all(a == PUBLIC for a in everything))
+    public = bool(found) and (allowed == PUBLIC if entry is not None else any(a == PUBLIC for a in everything))
     heads = {"HEAD"} if "GET" in found else set()
     methods = frozenset(found.keys() | heads) if "*" not in found else frozenset({method})
     return Way(entry[1] if entry is not None else path, method, methods, allowed, public)

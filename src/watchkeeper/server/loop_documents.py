@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from watchkeeper.server.queries import Moment, Name, Title
 
 _FILE = "model: late-flights\nwindow: {every: 1d}\nmonitors:\n  - {metric: roc_auc, segments: [origin]}\n"
+Secret = Annotated[str, StringConstraints(max_length=200)]
 
 
 class MonitorsBody(BaseModel):
@@ -54,9 +56,15 @@ class ApprovalBody(BaseModel):
 class SessionBody(BaseModel):
     """What begins a session: the token of a login link, or a key."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"token": "wko_..."}]})
-    token: str | None = Field(None, max_length=200, description="The token of a login link, good once.")
-    key: str | None = Field(None, max_length=200, description="A key, instead.")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [{"required": ["token"]}, {"required": ["key"]}],
+            "examples": [{"token": "wko_..."}, {"key": "wk_..."}],
+        },
+    )
+    token: Secret | SkipJsonSchema[None] = Field(None, description="The token of a login link, good once.")
+    key: Secret | SkipJsonSchema[None] = Field(None, description="A key, instead.")
 
     @model_validator(mode="after")
     def _one(self) -> SessionBody:
