@@ -26,6 +26,9 @@ class Calibrated:
     and the same reference depend on each other (as much as windows and reference are alike in size), and methods that hold
     under any dependence gain nothing over the single window; what adds up over windows is ``risk``.
 
+    It promises as much as the p-value does, which takes the rows of one window as independent of each other where it cannot
+    know better. For performance by day, where good and bad days come anyway, take ``risk``.
+
     Parameters
     ----------
     metric
