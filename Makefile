@@ -7,7 +7,7 @@ ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 UI := $(shell find ui -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/.*' -not -name '*.py' 2>/dev/null)
-SOURCE := $(shell find src -type f -not -path '*/__pycache__/*' -not -name page.html)
+SOURCE := $(shell find src -type f -not -path '*/__pycache__/*' -not -name page.html -not -path "src/watchkeeper/server/site/*")
 PACKAGE := pyproject.toml hatch_build.py $(UI)
 
 .NOTPARALLEL:
@@ -58,7 +58,7 @@ screenshots: chromium $(VENV)/test.stamp
 
 clean:
 	rm -rf $(VENV) build dist ui/dist ui/node_modules watchkeeper-demo
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis src/watchkeeper/report/page.html
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis src/watchkeeper/report/page.html src/watchkeeper/server/site
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/pip.stamp:

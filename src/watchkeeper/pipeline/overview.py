@@ -108,6 +108,13 @@ class Overview:
                     row["unit"],
                 )  # fmt: skip
 
+    def lengths(self, versions: Sequence[Version]) -> list[str]:
+        """Return which lengths of windows are measured, the shortest first."""
+        names, values = rows.condition({"version_id": [v.id for v in versions]})
+        with self._database.reading() as connection:
+            found = {row[0] for row in connection.execute(f"SELECT DISTINCT every FROM measured{names}", values)}
+        return [every for every in SHOWN if every in found]
+
     def segments(self, versions: Sequence[Version], stage: str, every: str) -> list[str]:
         """Return the names of the segments that were measured: ``column=value``."""
         numbers = [v.id for v in versions]

@@ -1,5 +1,5 @@
 /** The live page: who is in, where they are, and the frame around every page. */
-import { useEffect } from "react";
+import { useEffect, useRef } from "react";
 import { ChoicesProvider, useChoice } from "../base/state";
 import { ThemeProvider } from "../base/theme";
 import { Tips } from "../base/tip";
@@ -37,16 +37,19 @@ function Inside() {
   const { page, parts } = usePlace();
   const inside = state === "in";
   const place = [page, ...parts].join("/");
+  const seen = useRef("");
   useEffect(() => {
     document.documentElement.dataset.ready = state === "asking" ? "" : "true";
     if (inside) prepareCharts();
   }, [state, inside]);
   useEffect(() => {
-    // A link to another page begins at its top, and the keyboard goes on from there.
-    if (!inside) return;
+    // A link to another page begins at its top, and the keyboard goes on from there; a page that was just opened does by itself.
+    const before = seen.current;
+    seen.current = inside ? place : state === "out" ? "login" : "";
+    if (!inside || !before || before === place) return;
     scrollTo(0, 0);
     document.getElementById("main")?.focus({ preventScroll: true });
-  }, [place, inside]);
+  }, [place, inside, state]);
   return (
     <EventsProvider on={inside}>
       <a

@@ -34,7 +34,7 @@ export interface FleetView extends Head { page: "fleet"; days: number; models: F
 export interface TimeMark { at: number; until: Num; kind: "incident" | "version"; text: string; severity: Severity | null; id: Num }
 export interface ModelView extends Head {
   page: "model"; model: string; environment: string; clock: string; serving: string | null; zone: string | null; task: string | null;
-  every: Every; main_metric: string | null; segment_metrics: string[];
+  every: Every; offered: Every[]; main_metric: string | null; segment_metrics: string[];
   status: VerdictName; words: string; open: OpenIncident[];
   versions: string[]; segments: string[]; windows: Windows;
   performance: MetricLines[]; service: MetricLines[]; marks: TimeMark[]; counters: Counters;
@@ -48,7 +48,7 @@ export interface SegmentLine { segment: string; reference: Num; largest: number;
 export interface SegmentsView extends Head, MetricWords { page: "segments"; model: string; windows: Windows; offered: MetricWords[]; segments: SegmentLine[]; all: number }
 
 export interface ColumnView extends Head {
-  page: "column"; model: string; environment: string; column: string; every: Every; zone: string | null; versions: string[];
+  page: "column"; model: string; environment: string; column: string; every: Every; offered: Every[]; zone: string | null; versions: string[];
   kind: string | null; windows: Windows; drift: MetricLines[]; quality: MetricLines[];
   segments: ({ segment: string } & MetricLines)[];
   distribution: Distribution | null; has_reference: boolean; rows: number; span: { start: string; end: string } | null;

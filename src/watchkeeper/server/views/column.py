@@ -38,6 +38,7 @@ def column(page: Page) -> dict[str, Any]:
         raise Problem(404, str(UnknownColumn(name, list(schema.kinds) if schema is not None else [], "The model")))
     return page.head("column") | {
         "model": found.name, "environment": found.environment, "column": name, "every": asking.every,
+        "offered": overview.lengths(versions),
         "zone": schema.zone if schema is not None else None, "versions": [v.name for v in versions],
         "kind": schema.kinds.get(name) if schema is not None else None,
         "windows": windows(spans, {v.id: v.name for v in versions}),

@@ -10,7 +10,7 @@ from watchkeeper.pipeline.overview import Asked, Span
 from watchkeeper.pipeline.values import Target
 from watchkeeper.server.problems import Problem
 from watchkeeper.server.views.asking import Page
-from watchkeeper.server.views.lines import metric_lines, windows
+from watchkeeper.server.views.lines import metric_lines, readable, windows
 
 _MOST_CHARTS = 3
 _SHOWN = 60
@@ -72,5 +72,5 @@ def _lines(
         seen.add(key)
         asked = Asked("serving", "day", (key[0],), key[1], key[2])
         lines = metric_lines(page.overview.series(versions, asked, spans), spans)
-        made += [line | {"column": key[1], "segment": key[2]} for line in lines]
+        made += [readable(line) | {"column": key[1], "segment": key[2]} for line in lines]
     return made

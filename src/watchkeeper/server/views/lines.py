@@ -23,6 +23,8 @@ _SERVICE = (
 SERVICE = {metric.name: metric for metric in _SERVICE}
 PERFORMANCE = {name: metric for name, (metric, _) in {**CLASSIFICATION, **REGRESSION}.items()}
 KNOWN: dict[str, Metric] = PERFORMANCE | {n: m for n, (m, _) in QUALITY.items()} | DRIFT | SERVICE
+_READABLE = {"s": (1e3, "ms"), "B": (1e-6, "MB")}
+"""Units in which a service is measured, and those in which people read it."""
 _PLACE = {name: place for place, name in enumerate(NUMBERS)}
 
 
@@ -73,6 +75,23 @@ def metric_lines(series: Iterable[Series], spans: Sequence[Span]) -> list[dict[s
         by_metric.setdefault(one.metric, []).append(one)
     order = {name: place for place, name in enumerate(KNOWN)}
     return [_metric(name, by_metric[name], spans) for name in sorted(by_metric, key=lambda n: (order.get(n, 999), n))]
+
+
+def readable(lines: dict[str, Any]) -> dict[str, Any]:
+    """Return a metric of a service in the unit in which people read it."""
+    times, unit = _READABLE.get(lines["unit"] or "", (1.0, lines["unit"]))
+    if times == 1.0:
+        return lines
+
+    def scaled(numbers: dict[str, list[Any]] | None) -> dict[str, list[Any]] | None:
+        if numbers is None:
+            return None
+        return {
+            name: values if name == "n" else [None if v is None else rounded(v * times) for v in values]
+            for name, values in numbers.items()
+        }
+
+    return lines | {"unit": unit, "realised": scaled(lines["realised"]), "estimated": scaled(lines["estimated"])}
 
 
 def _metric(name: str, series: list[Series], spans: Sequence[Span]) -> dict[str, Any]:

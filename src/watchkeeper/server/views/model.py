@@ -11,7 +11,7 @@ from watchkeeper.pipeline.catalog import Version
 from watchkeeper.pipeline.overview import Asked, Series, Span
 from watchkeeper.server.views.asking import Page
 from watchkeeper.server.views.fleet import incident_words, status_of
-from watchkeeper.server.views.lines import PERFORMANCE, SERVICE, column, line, metric_lines, windows, words_of
+from watchkeeper.server.views.lines import PERFORMANCE, SERVICE, column, line, metric_lines, readable, windows, words_of
 
 _MOST_SEGMENTS = 60
 _MOST_COLUMNS = 400
@@ -33,15 +33,17 @@ def model(page: Page) -> dict[str, Any]:
     incidents = overview.incidents([found], resolved=True).get(found.id, [])
     open_ = [row for row in incidents if row["state"] != "resolved"]
     status, said = status_of(overview, all_versions, spans, open_)
+    main, by_segment = MAIN_METRIC.get(task or ""), SEGMENT_METRICS.get(task or "", ())
+    service = metric_lines((s for s in series if s.metric in SERVICE), spans)
     return page.head("model") | {
         "model": found.name, "environment": found.environment, "clock": found.clock, "serving": found.serving,
         "zone": schema.zone if schema is not None else None, "task": task, "every": asking.every,
-        "main_metric": MAIN_METRIC.get(task or ""), "segment_metrics": SEGMENT_METRICS.get(task or "", ()),
+        "offered": overview.lengths(all_versions), "main_metric": main, "segment_metrics": by_segment,
         "status": status, "words": said, "open": [incident_words(row) for row in open_],
         "versions": [v.name for v in all_versions], "segments": overview.segments(versions, asking.stage, asking.every),
         "windows": windows(spans, {v.id: v.name for v in versions}),
         "performance": metric_lines((s for s in series if s.metric in PERFORMANCE), spans),
-        "compared": _compared(page, spans), "service": metric_lines((s for s in series if s.metric in SERVICE), spans),
+        "compared": _compared(page, spans), "service": [readable(one) for one in service],
         "marks": _marks(incidents, spans, {v.id: v.name for v in versions}),
         "counters": overview.counters([found])[found.id],
     }  # fmt: skip

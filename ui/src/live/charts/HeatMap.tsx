@@ -23,6 +23,7 @@ interface Props {
   clock: Clock;
   label: string;
   tall?: number;
+  narrow?: boolean;
   colour?: keyof Palette;
   handle?: Ref<HeatHandle>;
 }
@@ -60,7 +61,7 @@ interface Painted extends Geometry {
 
 function ticksOf({ from, to }: Geometry, width: number): number[] {
   const day = 86_400_000;
-  const room = Math.max(2, Math.floor(width / 90));
+  const room = Math.max(3, Math.floor(width / 76));
   const span = (to - from) / room;
   const step = [day / 24, day / 8, day / 2, day, 2 * day, 7 * day, 14 * day, 28 * day, 91 * day, 182 * day].find((s) => s >= span) ?? 365 * day;
   const first = Math.ceil(from / step) * step;
@@ -122,7 +123,7 @@ function useWidth(ref: React.RefObject<HTMLElement | null>): number {
   return width;
 }
 
-export function HeatMap({ rows, windows, marks = NO_MARKS, clock, label, tall = 20, colour = "current", handle }: Props) {
+export function HeatMap({ rows, windows, marks = NO_MARKS, clock, label, tall = 20, narrow = false, colour = "current", handle }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const holder = useRef<HTMLDivElement>(null);
   const { palette, shade } = useTheme();
@@ -164,7 +165,7 @@ export function HeatMap({ rows, windows, marks = NO_MARKS, clock, label, tall = 
   const [from, to] = at ? [x(geometry.left[at[1]] ?? 0), x(geometry.right[at[1]] ?? 0)] : [0, 0];
   const flip = from > width * 0.55;
   return (
-    <div className="heat">
+    <div className={narrow ? "heat narrow" : "heat"}>
       <ul className="heat-names">
         {rows.map((one) => (
           <li key={one.key} style={{ height: tall }}>
@@ -225,7 +226,7 @@ export function saveHeat(title: string, handle: HeatHandle | null, save: (title:
 }
 
 /** What depth of colour means, from nothing to the most. */
-export function HeatScale({ steps, colour = "current" }: { steps: [number, string][]; colour?: keyof Palette }) {
+export function HeatScale({ steps, colour = "current", unknown = true }: { steps: [number, string][]; colour?: keyof Palette; unknown?: boolean }) {
   return (
     <span className="heat-scale" aria-hidden="true">
       {steps.map(([depth, text]) => (
@@ -234,10 +235,12 @@ export function HeatScale({ steps, colour = "current" }: { steps: [number, strin
           {text}
         </span>
       ))}
-      <span>
-        <i className="heat-unknown" />
-        not enough data
-      </span>
+      {unknown && (
+        <span>
+          <i className="heat-unknown" />
+          not enough data
+        </span>
+      )}
     </span>
   );
 }

@@ -49,6 +49,7 @@ export default function SeriesChart(props: SeriesProps) {
     () => sharedDecimals(pointsOf(windows, lines, "current").map((p) => p.metrics[lines.metric] ?? p.estimated[lines.metric] ?? null)),
     [windows, lines],
   );
+  const narrow = useMemo(() => innerWidth < 640, []);
   const touch = useMemo(() => matchMedia("(pointer: coarse)").matches, []);
   const points = useMemo(
     () => [...(compared ? pointsOf(compared.windows, compared.lines, "reference", shown) : []), ...pointsOf(windows, lines, "current", shown)],
@@ -57,9 +58,9 @@ export default function SeriesChart(props: SeriesProps) {
   const input = useMemo(
     () => ({
       points, metric: lines.metric, row: rowOf(lines), clock, palette, decimals, names: { current: name, reference: compared?.name ?? "reference" },
-      windows, realised: shown === "estimated" ? null : lines.realised, marks, height, volume, slider, touch,
+      windows, realised: shown === "estimated" ? null : lines.realised, marks, height, volume, slider, touch, narrow,
     }), // prettier-ignore
-    [points, lines, clock, palette, decimals, name, compared, windows, shown, marks, height, volume, slider, touch],
+    [points, lines, clock, palette, decimals, name, compared, windows, shown, marks, height, volume, slider, touch, narrow],
   );
   const made = useMemo(() => linesOption(input, getComputedStyle(document.body).fontFamily), [input]);
   const own = useMemo(() => points.filter((p) => p.side === "current"), [points]);

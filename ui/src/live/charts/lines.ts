@@ -18,6 +18,7 @@ export interface LiveInput extends TimeInput {
   volume: boolean;
   slider: boolean;
   touch: boolean;
+  narrow: boolean;
 }
 
 const SIDEWAYS = { left: 52, right: 14 };
@@ -159,13 +160,13 @@ export function linesOption(given: LiveInput, font: string): Made {
   const input = { ...given, ...drawn };
   const foot = AXIS + (given.slider ? 18 : 0);
   const rows = given.volume ? 40 : 0;
-  const main = given.height - TOP - foot - rows - (rows ? 10 : 0);
+  const main = given.height - TOP - foot - rows - (rows ? 16 : 0);
   const option = {
     animation: false,
     textStyle: { fontFamily: font },
     grid: [
       { ...SIDEWAYS, top: TOP, height: main },
-      ...(rows ? [{ ...SIDEWAYS, top: TOP + main + 10, height: rows }] : []),
+      ...(rows ? [{ ...SIDEWAYS, top: TOP + main + 16, height: rows }] : []),
     ],
     ...axes(input, font),
     axisPointer: { link: [{ xAxisIndex: "all" }] },
@@ -174,7 +175,7 @@ export function linesOption(given: LiveInput, font: string): Made {
     series: [
       unknown(input),
       ...guide(drawn),
-      ...SIDES.flatMap((side) => sideSeries(drawn, side)),
+      ...SIDES.flatMap((side) => sideSeries(drawn, side)).map((one) => (given.narrow ? { ...one, symbol: "none" } : one)),
       restated(input),
       marksOf(input),
       ...(rows ? volumeSeries(drawn, "current") : []),

@@ -102,7 +102,7 @@ function Heat({ view, clock }: { view: DistributionsView; clock: Clock }) {
       csv={() => ({ header: ["start", ...view.bins.map((_, b) => binName(view, b))], rows: view.windows.start.map((s, i) => [iso(s), ...view.bins.map((_, b) => view.shares[i]?.[b] ?? null)]) })}
       png={() => saveHeat(title, heat.current, saveDrawing)}
     >
-      <HeatMap rows={rows} windows={view.windows} clock={clock} tall={view.edges ? 10 : 20} handle={heat} label={`Shares of the values of ${view.column} in ${view.windows.start.length} windows`} />
+      <HeatMap rows={rows} windows={view.windows} clock={clock} tall={view.edges ? 10 : 20} narrow={view.edges !== null} handle={heat} label={`Shares of the values of ${view.column} in ${view.windows.start.length} windows`} />
     </Figure>
   );
 }
@@ -114,7 +114,9 @@ function Body({ view, where, at, setAt, every, setEvery }: { view: ColumnView; w
   const { start, end } = view.windows;
   const metrics = view.drift.map((m): [string, string] => [m.metric, m.title]);
   const [metric, setMetric] = useChoice("metric", metrics[0]?.[0] ?? "", metrics.map(([m]) => m));
-  const lines = view.drift.find((m) => m.metric === metric);
+  const found = view.drift.find((m) => m.metric === metric);
+  // A distance from the reference is zero where nothing moved: what lies within the floor of that is too small to matter.
+  const lines = useMemo(() => found && { ...found, reference: found.floor === null ? null : 0 }, [found]);
   const bad = view.quality.filter((m) => m.realised?.value.some((v) => v));
   const span = view.span ? `${momentText(wall(view.span.start, clock))} – ${momentText(wall(view.span.end, clock))}` : NOTHING;
   return (
@@ -125,7 +127,7 @@ function Body({ view, where, at, setAt, every, setEvery }: { view: ColumnView; w
         words={<>{view.kind ?? "unknown kind"} · {span} · {view.has_reference ? "beside the reference" : "no reference to compare with"}</>}
       />
       <div className="controls-bar">
-        <Tabs label="length of a window" value={every} options={EVERY} onChange={setEvery} />
+        <Tabs label="length of a window" value={every} options={EVERY.filter(([e]) => e === every || view.offered.includes(e))} onChange={setEvery} />
       </div>
       <div className="column-top">
         <Now view={view} clock={clock} at={at} setAt={setAt} />

@@ -6,12 +6,13 @@ import { useChoice } from "../../base/state";
 import { VERDICTS } from "../../base/judge";
 import { Chip, Glyph } from "../../charts/Chip";
 import { Pick } from "../../charts/Figure";
-import type { VerdictName } from "../../view";
+import type { Estimate, VerdictName } from "../../view";
 import { Bars, Spark } from "../charts/Spark";
-import { estimateAt } from "../charts/points";
+import { estimateAt, iso } from "../charts/points";
 import type { FleetModel, FleetView } from "../documents";
 import { Await, PageHead } from "../parts/Page";
-import { useClock, when } from "../parts/clock";
+import { useClock } from "../parts/clock";
+import { windowText } from "../../base/time";
 import { Link, pathTo } from "../places";
 import { useView } from "../views";
 
@@ -24,10 +25,17 @@ const lastOf = (m: FleetModel) => {
   return place < 0 ? null : (estimateAt(m.line, place) ?? null);
 };
 
+function windowOf(m: FleetModel, clock: string): string {
+  const [start, end] = [m.start.at(-1), m.end.at(-1)];
+  return start === undefined || end === undefined ? "–" : windowText(iso(start), iso(end), clock);
+}
+
+const decimalsOf = (e: Estimate | null) => Math.min(3, sharedDecimals([e]));
+
 function sayOf(m: FleetModel): string {
   const now = lastOf(m);
   if (!now) return `${m.title || "main metric"}: not enough data`;
-  const decimals = sharedDecimals([now]);
+  const decimals = decimalsOf(now);
   return `${m.title}, ${m.source}: ${fixed(now.value, decimals, m.unit)} (${interval(now.low, now.high, decimals, m.unit)}), n = ${count(now.n)}`;
 }
 
@@ -45,7 +53,7 @@ function Troubles({ model }: { model: FleetModel }) {
 
 function Metric({ model }: { model: FleetModel }) {
   const now = lastOf(model);
-  const decimals = sharedDecimals([now]);
+  const decimals = decimalsOf(now);
   return (
     <>
       <td className="spark-cell" data-tip={sayOf(model)} tabIndex={model.line ? 0 : undefined}>
@@ -112,7 +120,7 @@ function Row({ model, zone }: { model: FleetModel; zone: string }) {
         </span>
       </td>
       <td className="last-cell">
-        <small>{when(model.last, zone === "utc" || !model.zone ? "UTC" : model.zone)}</small>
+        <small>{windowOf(model, zone === "utc" || !model.zone ? "UTC" : model.zone)}</small>
         <Troubles model={model} />
       </td>
     </tr>
@@ -191,7 +199,7 @@ function Table({ view }: { view: FleetView }) {
               <th scope="col" className="number">
                 labels
               </th>
-              <th scope="col">last window ended</th>
+              <th scope="col">last window</th>
             </tr>
           </thead>
           <tbody>

@@ -92,14 +92,14 @@ function Silence({ incident, again }: { incident: Incident; again: () => void })
 
 function Evidence({ finding }: { finding: Finding }) {
   const { point } = finding;
-  const decimals = sharedDecimals([{ value: point.value, low: point.low, high: point.high, n: point.n ?? 0, coverage: null }]);
+  const decimals = Math.min(3, sharedDecimals([{ value: point.value, low: point.low, high: point.high, n: point.n ?? 0, coverage: null }]));
   const facts: [string, string][] = [
     ["value", point.value === null ? "not enough data" : `${fixed(point.value, decimals)}${point.low === null ? "" : ` (${interval(point.low, point.high, decimals)})`}`],
     ["reference", point.reference === null ? "–" : fixed(point.reference, decimals)],
     ["n", point.n === null ? "–" : count(point.n)],
     ["labels for", point.coverage === null ? "–" : percent(point.coverage, 0)],
-    ["p, against its share of the budget", finding.alpha === null ? pText(point.p_value) : `${pText(point.p_value)}, against ${short(finding.alpha, 2)}`],
-    ["would have been seen with 80 % power", point.detectable === null ? "–" : short(point.detectable, 3)],
+    ["p, against its share", finding.alpha === null ? pText(point.p_value) : `${pText(point.p_value)}, against ${short(finding.alpha, 2)}`],
+    ["seen with 80 % power", point.detectable === null ? "–" : short(point.detectable, 3)],
   ];
   return (
     <article className="finding">
@@ -186,35 +186,27 @@ const GOOD: Record<string, "ok" | "warning" | "critical" | "not enough data"> = 
 function Sent({ all, clock }: { all: Notification[]; clock: string }) {
   if (!all.length) return <p className="nothing">No rule sent anything.</p>;
   return (
-    <table className="plain">
-      <thead>
-        <tr>
-          <th scope="col">channel</th>
-          <th scope="col">what</th>
-          <th scope="col">state</th>
-          <th scope="col">when</th>
-        </tr>
-      </thead>
-      <tbody>
-        {all.map((one) => (
-          <tr key={`${one.key}${one.channel}`}>
-            <th scope="row">
-              <bdi>{one.channel}</bdi>
-            </th>
-            <td>{one.kind}</td>
-            <td className={(GOOD[one.state] ?? "not enough data").replaceAll(" ", "-")}>
-              <span className="dot" aria-hidden="true" /> {one.state}
-              {one.error && (
-                <small>
-                  <bdi>{one.error}</bdi>, {one.attempts} {one.attempts === 1 ? "attempt" : "attempts"}
-                </small>
-              )}
-            </td>
-            <td className="when-cell">{when(one.sent ?? one.created, clock)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <ul className="sent">
+      {all.map((one) => (
+        <li key={`${one.key}${one.channel}`} className={(GOOD[one.state] ?? "not enough data").replaceAll(" ", "-")}>
+          <b>
+            <bdi>{one.channel}</bdi>
+          </b>
+          <span className="state">
+            <span className="dot" aria-hidden="true" /> {one.state}
+          </span>
+          <small>
+            {one.kind}, {when(one.sent ?? one.created, clock)}
+            {one.attempts > 1 && `, ${one.attempts} attempts`}
+          </small>
+          {one.error && (
+            <small>
+              <bdi>{one.error}</bdi>
+            </small>
+          )}
+        </li>
+      ))}
+    </ul>
   );
 }
 

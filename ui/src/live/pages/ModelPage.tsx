@@ -1,6 +1,7 @@
 /** What changed, and since when? One model over time. */
-import { useMemo } from "react";
+import { useMemo, type ReactNode } from "react";
 import { count, fixed, percent, sharedDecimals } from "../../base/format";
+import { windowText } from "../../base/time";
 import { useChoice } from "../../base/state";
 import { Pick } from "../../charts/Figure";
 import { Section } from "../../sections/Section";
@@ -64,7 +65,7 @@ function Controls({ view, chosen }: { view: ModelView; chosen: Chosen }) {
   const many = view.versions.length > 1;
   return (
     <div className="controls-bar" role="group" aria-label="what is drawn">
-      <Tabs label="length of a window" value={chosen.every} options={EVERY} onChange={chosen.setEvery} />
+      <Tabs label="length of a window" value={chosen.every} options={EVERY.filter(([e]) => e === chosen.every || view.offered.includes(e))} onChange={chosen.setEvery} />
       {many && <Pick label="version" value={chosen.version} options={[["", "as served"], ...names]} onChange={chosen.setVersion} />}
       {many && <Pick label="beside it" value={chosen.compare} options={[["", "nothing"], ...names]} onChange={chosen.setCompare} />}
       {view.segments.length > 0 && (
@@ -162,7 +163,7 @@ function Performance({ view, chosen, clock }: { view: ModelView; chosen: Chosen;
   );
 }
 
-function Facts({ view, clock }: { view: ModelView; clock: string }) {
+function Facts({ view, clock, children }: { view: ModelView; clock: string; children: ReactNode }) {
   const rows = view.windows.rows.reduce((a, b) => a + b, 0);
   const labelled = view.windows.labelled.reduce((a, b) => a + b, 0);
   const last = view.windows.end.at(-1);
@@ -171,13 +172,14 @@ function Facts({ view, clock }: { view: ModelView; clock: string }) {
     ["serving", view.serving ?? "nothing"],
     ["rows drawn", count(rows)],
     ["with labels", rows ? percent(labelled / rows, 0) : "–"],
-    ["last window ended", last === undefined ? "–" : when(iso(last), clock)],
+    ["last window", last === undefined ? "–" : windowText(iso(view.windows.start.at(-1) ?? last), iso(last), clock)],
     ["clock", view.clock === "event" ? "event time (a replay)" : (view.zone ?? "UTC")],
     ...([["lost", lost], ["refused", quarantined], ["labels waiting", waiting], ["to be counted", pending]] as [string, number][])
       .filter(([, n]) => n > 0)
       .map(([name, n]): [string, string] => [name, count(n)]),
   ]; // prettier-ignore
   return (
+    <div className="facts-row">
     <dl className="facts">
       {facts.map(([name, value]) => (
         <div key={name}>
@@ -188,6 +190,8 @@ function Facts({ view, clock }: { view: ModelView; clock: string }) {
         </div>
       ))}
     </dl>
+    {children}
+    </div>
   );
 }
 
@@ -214,18 +218,20 @@ function Body({ view, chosen, where }: { view: ModelView; chosen: Chosen; where:
             ) : (
               <bdi>{view.words}</bdi>
             )}
-            {" · "}
-            <Link to={pathTo("monitors", where.environment, where.model)}>Monitors</Link>
           </>
         }
       >
-        <Facts view={view} clock={clock} />
+        <Facts view={view} clock={clock}>
+          <Link className="button" to={pathTo("monitors", where.environment, where.model)}>
+            Monitors
+          </Link>
+        </Facts>
       </PageHead>
+      <Controls view={view} chosen={chosen} />
       {start.length === 0 ? (
         <p className="figure nothing grey">No window has rows yet.</p>
       ) : (
         <>
-          <Controls view={view} chosen={chosen} />
           <Section id="performance" title="Performance">
             <Performance view={view} chosen={chosen} clock={clock} />
           </Section>

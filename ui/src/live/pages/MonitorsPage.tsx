@@ -5,7 +5,7 @@ import { Figure } from "../../charts/Figure";
 import { dayText, wall } from "../../base/time";
 import { saveDrawing } from "../../base/save";
 import { read, send, wordsOf } from "../asking";
-import { HeatMap, HeatScale, saveHeat, type HeatHandle, type HeatRow } from "../charts/HeatMap";
+import { HeatMap, saveHeat, type HeatHandle, type HeatRow } from "../charts/HeatMap";
 import { ZoomProvider } from "../charts/zoom";
 import type { MonitorsView, Plan, Replay, Windows } from "../documents";
 import { Await, PageHead } from "../parts/Page";
@@ -60,11 +60,11 @@ function ReplayChart({ replay, clock }: { replay: Replay; clock: string }) {
   return (
     <Figure
       title={title}
-      hint={<HeatScale steps={[[1, "most"]]} colour="critical" />}
+      hint={"deeper: more findings"}
       csv={() => ({ header: ["start", "incident", "findings"], rows: replay.days.map((d) => [d.start, d.incident, d.findings]) })}
       png={() => saveHeat(title, heat.current, saveDrawing)}
     >
-      <HeatMap rows={rows} windows={windows} clock={clock} tall={26} colour="critical" handle={heat} label={`${title}: ${replay.incidents.length} incidents in ${replay.windows} windows`} />
+      <HeatMap rows={rows} windows={windows} clock={clock} tall={26} narrow colour="critical" handle={heat} label={`${title}: ${replay.incidents.length} incidents in ${replay.windows} windows`} />
     </Figure>
   );
 }

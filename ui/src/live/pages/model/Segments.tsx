@@ -41,7 +41,7 @@ function Drawn({ view, chosen, setMetric, setSegment }: { view: SegmentsView; ch
       title={title}
       csv={csv}
       png={png}
-      hint="last value and its change against the reference, the worst first; choose one to draw everything for its rows alone"
+      hint="the worst first; choose one to draw its rows alone"
       controls={
         <>
           <Pick label="metric" value={view.metric} options={view.offered.map((m) => [m.metric, m.title])} onChange={setMetric} />

@@ -10,7 +10,7 @@ const HEIGHT = 190;
 function Small({ view, lines, clock, latencies, onPick }: { view: ModelView; lines: MetricLines; clock: string; latencies?: MetricLines[]; onPick?: (metric: string) => void }) {
   return (
     <SeriesFigure
-      title={latencies ? "Latency" : lines.title}
+      title={`${latencies ? "Latency" : lines.title}${lines.unit && lines.unit !== "share" ? `, ${lines.unit}` : ""}`}
       controls={latencies && onPick && <Pick label="of" value={lines.metric} options={latencies.map((l) => [l.metric, l.title.replace("Latency, ", "")])} onChange={onPick} />}
       windows={view.windows}
       lines={lines}
