@@ -1,0 +1,349 @@
+"""The outbox: at least once, each channel at its own pace, one current letter after an outage, and no resolve is lost."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import statistics
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+from posted import Fixed, Post, Receiver, alert, hooks
+
+from watchkeeper.errors import ChannelFailed, StoreFailed, UnknownModel
+from watchkeeper.pipeline import audit, outbox_letters
+from watchkeeper.pipeline.apply import now
+from watchkeeper.pipeline.outbox import Patience, enqueue
+from watchkeeper.response.alert import Alert
+from watchkeeper.window import DAY
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def post(tmp_path: Path, receiver: Receiver) -> Iterator[Post]:
+    made = Post(tmp_path / "store").write(hooks(hook=receiver.port))
+    yield made
+    made.close()
+
+
+def test_what_was_enqueued_arrives_signed_and_is_noted(post: Post, receiver: Receiver) -> None:
+    post.start()
+    number = post.changes.number
+    key = post.enqueue(["hook"])
+    assert post.settled()
+    message = receiver.messages[0]
+    assert message.genuine
+    assert message.id == key == message.body["data"]["key"]
+    assert key.endswith("-7-opened-1")
+    row = post.rows()[0]
+    assert (row["state"], row["attempts"], row["error"], row["key"]) == ("sent", 1, None, key)
+    assert row["sent"] >= row["created"]
+    note = post.rows("timeline")[0]
+    assert (note["incident_id"], note["kind"], note["text"]) == (7, "notified", "hook was told (opened).")
+    assert json.loads(note["data"]) == {"channel": "hook", "key": key, "kind": "opened", "attempts": 1}
+    assert post.until(lambda: {c.what for c in post.changes.since(number, 0)[1]} == {"channel", "incident"})
+
+
+def test_what_was_not_committed_is_not_sent(post: Post, receiver: Receiver) -> None:
+    def job(connection: sqlite3.Connection) -> None:
+        enqueue(connection, "default", 7, ["hook"], alert(key=""))
+        raise ValueError("no")
+
+    post.start()
+    with pytest.raises(ValueError, match="no"):
+        post.database.write(job).result()
+    post.enqueue(["hook"], incident=8)
+    assert post.settled()
+    assert [message.body["data"]["incident"] for message in receiver.messages] == [8]
+
+
+def test_keys_are_the_same_for_all_channels_and_of_no_other_store(tmp_path: Path, post: Post) -> None:
+    other = Post(tmp_path / "other")
+    keys = [
+        post.enqueue(["hook", "mail", "hook"]),
+        post.enqueue(["hook"], kind="escalated"),
+        post.enqueue(["hook"], kind="escalated"),
+    ]
+    assert [key.partition("-")[2] for key in keys] == ["7-opened-1", "7-escalated-1", "7-escalated-2"]
+    assert len({key.partition("-")[0] for key in keys}) == 1
+    assert other.enqueue(["hook"]) != keys[0]
+    assert Counter(row["channel"] for row in post.rows(key=keys[0])) == {"hook": 1, "mail": 1}
+    other.close()
+
+
+def test_a_key_of_the_caller_is_kept_and_the_same_twice_is_one_letter(post: Post) -> None:
+    assert [post.enqueue(["hook"], key="7-opened-1") for _ in range(2)] == ["7-opened-1"] * 2
+    assert len(post.rows()) == 1
+
+
+def test_one_bad_channel_delays_no_other_and_after_an_outage_each_incident_has_one_letter(tmp_path: Path) -> None:
+    healthy, failing, hanging, go = Receiver(), Receiver(), Receiver(), threading.Event()
+    failing.answer = lambda message: 500
+    hanging.answer = lambda message: (go.wait(30), 204)[1]
+    post = Post(tmp_path / "store")
+    post.write(hooks(healthy=healthy.port, failing=failing.port, hanging=hanging.port)).start()
+    names = ["failing", "hanging", "healthy"]
+    for incident in range(1, 21):
+        post.enqueue(names, incident)
+        assert healthy.wait(lambda m, n=incident: len(m) == n, 5.0), f"incident {incident} was late"
+    for incident in range(1, 21):
+        for kind in ("escalated", "reminder", "reminder", *(["resolved"] if incident % 2 else [])):
+            post.enqueue(names, incident, kind)
+    assert healthy.wait(lambda m: len({n.id for n in m if n.body["data"]["kind"] == "resolved"}) == 10, 5.0)
+    assert post.until(
+        lambda: any(s["name"] == "failing" and s["state"] == "failing" for s in post.outbox.status("default"))
+    )
+    before = len(failing.messages)
+    failing.answer = lambda message: 204
+    go.set()
+    assert post.settled(15.0)
+    late = [message.body["data"] for message in failing.messages[before:]]
+    last = {told["incident"]: told["kind"] for told in late}
+    assert last == {incident: "resolved" if incident % 2 else "reminder" for incident in range(1, 21)}
+    assert len(late) <= 22  # the one that was under way, and one for each incident
+    got = {
+        message.body["data"]["incident"] for message in hanging.messages if message.body["data"]["kind"] == "resolved"
+    }
+    assert got == set(range(1, 21, 2))
+    assert {s["state"] for s in post.outbox.status("default")} == {"fine"}
+    post.close()
+    for one in (healthy, failing, hanging):
+        one.close()
+
+
+def test_a_resolve_is_never_replaced(post: Post) -> None:
+    for kind in ("opened", "escalated", "resolved", "reminder", "resolved"):
+        post.enqueue(["hook", "mail"], kind=kind)
+    post.enqueue(["hook"], incident=8)
+    expected = [
+        ("opened", "replaced"), ("escalated", "replaced"), ("resolved", "waiting"), ("reminder", "replaced"),
+        ("resolved", "waiting"),
+    ]  # fmt: skip
+    assert post.states(channel="mail") == expected
+    assert post.states(channel="hook") == [*expected, ("opened", "waiting")]
+
+
+def test_a_letter_that_nobody_takes_is_kept_dead_and_shown(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.answer = lambda message: 500
+    post = Post(tmp_path / "store", Patience(first=0.001, probe=0.001, give_up=0.0, attempts=4))
+    post.write(hooks(hook=receiver.port)).start()
+    key = post.enqueue(["hook"], kind="resolved")
+    assert post.settled()
+    assert [message.id for message in receiver.messages] == [key] * 4
+    assert post.states() == [("resolved", "dead")]
+    notes = [row["text"] for row in post.rows("timeline")]
+    assert notes == [
+        "hook could not be told (resolved): it answered 500; it is tried again.",
+        "hook could not be told (resolved): it answered 500; given up after 4 attempts.",
+    ]
+    told = post.outbox.status("default")[0]
+    assert (told["state"], told["dead"], told["waiting"], told["last_error"]) == (
+        "dead letters",
+        1,
+        0,
+        "it answered 500",
+    )
+    assert told["last_sent"] is None
+    post.close()
+
+
+def test_what_would_be_refused_again_is_dead_at_once_and_delays_nothing(post: Post, receiver: Receiver) -> None:
+    receiver.answer = lambda message: 422 if message.body["data"]["incident"] == 7 else 204
+    post.start()
+    post.enqueue(["hook"])
+    post.enqueue(["hook"], incident=8)
+    assert post.settled()
+    assert [row["state"] for row in post.rows()] == ["dead", "sent"]
+    assert len(receiver.messages) == 2
+
+
+def test_one_letter_that_always_fails_does_not_hold_up_the_others(post: Post, receiver: Receiver) -> None:
+    receiver.answer = lambda message: 500 if message.body["data"]["incident"] == 7 else 204
+    post.start()
+    post.enqueue(["hook"])
+    assert receiver.wait(lambda m: len(m) > 1)
+    for incident in range(8, 12):
+        post.enqueue(["hook"], incident)
+    assert post.until(lambda: [row["state"] for row in post.rows()] == ["waiting", "sent", "sent", "sent", "sent"])
+
+
+def test_pauses_are_at_random_double_and_end_at_an_hour() -> None:
+    patience = Patience()
+    for failures in (1, 2, 5, 12, 40, 5000):
+        pauses = [patience.pause(failures, patience.longest) for _ in range(400)]
+        most = min(HOUR, 2.0 * 2.0 ** min(failures - 1, 30))
+        assert 0 <= min(pauses) < most * 0.1
+        assert most * 0.9 < max(pauses) <= most
+        assert 0.4 * most < statistics.fmean(pauses) < 0.6 * most
+
+
+@pytest.mark.parametrize(
+    ("age", "attempts", "state"),
+    [(1.1, 30, "dead"), (0.9, 300, "waiting"), (3.0, 1, "waiting"), (3.0, 11, "waiting"), (3.0, 12, "dead")],
+)
+def test_a_letter_is_given_up_after_a_day_of_failing_not_of_being_off(
+    post: Post, age: float, attempts: int, state: str
+) -> None:
+    post.enqueue(["hook"])
+    post.set("outbox", {"id": 1}, created=now() - round(age * DAY), attempts=attempts - 1)
+    letter = outbox_letters.Letter(1, "default", 7, "hook", attempts - 1, alert())
+    post.database.write(lambda c: outbox_letters.note_failed(c, letter, "x", True, Patience())).result()
+    row = post.rows()[0]
+    assert row["state"] == state
+    assert now() - 1_000_000 <= row["due"] <= now() + 3_600_000_000
+
+
+def test_a_clock_that_was_set_back_delays_nothing(post: Post, receiver: Receiver) -> None:
+    post.enqueue(["hook"])
+    post.set("outbox", {"id": 1}, due=now() + 2 * 3_600_000_000)
+    post.start()
+    assert post.settled()
+    assert len(receiver.messages) == 1
+
+
+def test_a_channel_that_nobody_named_waits_until_somebody_does(post: Post, receiver: Receiver) -> None:
+    post.start()
+    post.enqueue(["later"])
+    assert post.until(lambda: bool(post.rows()[0]["error"]))
+    told = {row["name"]: row for row in post.outbox.status("default")}["later"]
+    assert (told["kind"], told["state"], told["waiting"]) == ("unknown", "failing", 1)
+    assert told["last_error"] == "the operator's file names no channel of this name"
+    post.write(hooks(hook=receiver.port, later=receiver.port))
+    assert post.settled()
+    assert [message.genuine for message in receiver.messages] == [True]
+
+
+def test_a_test_arrives_is_audited_and_frees_what_waits(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.answer = lambda message: 500
+    post = Post(tmp_path / "store", Patience(first=HOUR, probe=HOUR)).write(hooks(hook=receiver.port)).start()
+    post.enqueue(["hook"])
+    assert post.until(lambda: post.rows()[0]["attempts"] == 1)
+    with pytest.raises(ChannelFailed, match="it answered 500"):
+        post.outbox.test("default", "hook", "ann")
+    receiver.answer = lambda message: 204
+    told = post.outbox.test("default", "hook", "ann")
+    assert told["channel"] == "hook" and told["sent"] is True
+    assert post.settled()
+    assert [message.body["data"]["kind"] for message in receiver.messages] == ["opened", "test", "test", "opened"]
+    assert receiver.messages[2].body["data"]["text"].startswith("A test of this channel, asked for by ann.")
+    records = [(row["actor"], row["what"], row["target"], json.loads(row["detail"])) for row in post.rows("audit")]
+    assert records == [
+        ("ann", "channel.test", "hook", {"sent": False, "error": "it answered 500"}),
+        ("ann", "channel.test", "hook", {"sent": True, "key": told["key"]}),
+    ]
+    with post.database.reading() as connection:
+        assert audit.first_broken(connection) is None
+    with pytest.raises(UnknownModel, match="Did you mean 'hook'"):
+        post.outbox.test("default", "hok", "ann")
+    post.close()
+
+
+def test_where_the_disk_refuses_the_record_nothing_is_sent_twice_and_others_go_on(
+    post: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for incident in (1, 2, 3):
+        post.enqueue(["hook"], incident)
+    whole, full = post.database.write, threading.Event()
+    full.set()
+
+    def write(job: Any) -> Future[Any]:
+        if not full.is_set():
+            return whole(job)
+        refused: Future[Any] = Future()
+        refused.set_exception(StoreFailed("no space left on device"))
+        return refused
+
+    monkeypatch.setattr(post.database, "write", write)
+    post.start()
+    assert receiver.wait(lambda m: len(m) == 3)
+    assert [row["state"] for row in post.rows()] == ["waiting"] * 3
+    full.clear()
+    post.outbox.wake()
+    assert post.settled()
+    assert len(receiver.messages) == 3
+
+
+def test_a_damaged_letter_costs_itself_alone(post: Post, receiver: Receiver) -> None:
+    for incident in (1, 2, 3):
+        post.enqueue(["hook"], incident)
+    post.execute("UPDATE outbox SET payload = replace(payload, 'late', 'lame') WHERE id = 2")
+    post.enqueue(["hook"], 2, "resolved")
+    post.start()
+    assert receiver.wait(lambda m: len(m) == 3)
+    assert [message.body["data"]["incident"] for message in receiver.messages] == [1, 3, 2]
+
+
+class Rude:
+    """Raises what it should not, once."""
+
+    name, kind = "rude", "rude"
+
+    def __init__(self) -> None:
+        self.taken: list[Alert] = []
+        self.first = True
+
+    def notify(self, alert: Alert) -> None:
+        if self.first:
+            self.first = False
+            raise ZeroDivisionError("token=secret")
+        self.taken.append(alert)
+
+
+def test_whatever_a_channel_raises_its_thread_goes_on_and_the_error_is_not_shown(tmp_path: Path) -> None:
+    rude = Rude()
+    post = Post(tmp_path / "store", operator=Fixed(tmp_path, rude)).start()
+    post.enqueue(["rude"])
+    assert post.settled()
+    assert len(rude.taken) == 1
+    assert post.rows("timeline")[0]["text"] == (
+        "rude could not be told (opened): an unexpected ZeroDivisionError; the log has it; it is tried again."
+    )
+    rude.first = True
+    with pytest.raises(ChannelFailed, match="unexpected ZeroDivisionError"):
+        post.outbox.test("default", "rude", "ann")
+    post.close()
+
+
+def test_an_end_waits_for_what_is_being_sent_but_not_for_ever(post: Post, receiver: Receiver) -> None:
+    held, go = threading.Event(), threading.Event()
+
+    def answer(message: Any) -> int:
+        held.set()
+        go.wait(30)
+        return 204
+
+    receiver.answer = answer
+    post.start()
+    key = post.enqueue(["hook"])
+    assert held.wait(5)
+    post.outbox.stop(0.2)
+    assert [row["state"] for row in post.rows()] == ["waiting"]
+    go.set()
+    receiver.answer = lambda message: 204
+    post.restart()
+    assert post.settled()
+    assert {message.id for message in receiver.messages} == {key}
+
+
+def test_a_project_sees_its_own_letters(post: Post) -> None:
+    post.start()
+    post.enqueue(["hook"], project="default")
+    assert post.settled()
+    mine, others = post.outbox.status("default")[0], post.outbox.status("other")[0]
+    assert mine["last_sent"] is not None and mine["last_sent"].endswith("+00:00")
+    assert others == {
+        "name": "hook", "kind": "webhook", "state": "fine", "last_sent": None, "last_error": None, "waiting": 0, "dead": 0,
+    }  # fmt: skip
