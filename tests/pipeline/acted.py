@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.pipeline.settings import PipelineSettings
 from watchkeeper.pipeline.values import Target
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.response.operator import ActionSpec
 from watchkeeper.response.ranges import Needs
 from watchkeeper.response.rule import Act
 from watchkeeper.schema import Schema
@@ -77,17 +77,6 @@ if how != "leaves nothing":
 if how == "dies after":
     os.killpg(0, signal.SIGKILL)
 """
-
-
-@dataclass(frozen=True)
-class Spec:
-    """An action of the operator's file."""
-
-    name: str
-    command: tuple[str, ...]
-    timeout: float = 60.0
-    folder: Path | None = None
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def traffic(seed: int = 3) -> pa.Table:
@@ -174,12 +163,12 @@ class World:
         self.program = folder.parent / "retrain.py"
         self.program.write_text(COMMAND)
         command = (sys.executable, "-I", "-S", str(self.program), how, str(self.ledger), str(better))
-        self.actions: dict[str, Spec] = {"retrain": Spec("retrain", command, timeout)}
+        self.actions: dict[str, ActionSpec] = {"retrain": ActionSpec("retrain", command, timeout)}
         self.pipeline = Pipeline.open(folder, PipelineSettings(evaluation_delay=timedelta(hours=1)))
         self.version = self.pipeline.catalog.version(TARGET)
         self.database = self.pipeline.database
         raw = RawRows(folder, lambda *_: None)
-        hands = Hands(lambda: self.actions, self.pipeline.set_reference)
+        hands = Hands(lambda: self.actions, self.pipeline.set_reference, self.pipeline._worker.upkeep.keeping_files)
         self.changes = hands.changes
         self.acting = Acting(self.database, self.pipeline.catalog, raw, folder, hands)
 

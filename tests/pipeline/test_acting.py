@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from acted import BROKEN_FROM, DAYS, TARGET, Made, Spec, World, made_once, request_of, start_of
+from acted import BROKEN_FROM, DAYS, TARGET, Made, World, made_once, request_of, start_of
 
 from watchkeeper.pipeline.acting_candidate import reference_left
 from watchkeeper.pipeline.acting_export import schema_of
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.response.operator import ActionSpec
 from watchkeeper.response.rule import Act
 
 DRY = Act("retrain", "promote_if_better", "auto", dry_run=True)
@@ -118,7 +119,7 @@ def test_a_command_finds_little_in_its_environment(made: Made, tmp_path: Path, m
     code = f"import json, os; json.dump([dict(os.environ), os.getcwd()], open({str(told)!r}, 'w'))"
     with World(made.copy(tmp_path), made.better) as world:
         command = ("python", "-I", "-c", code)
-        world.actions = {"retrain": Spec("retrain", command, folder=tmp_path, environment={"MINE": "$HOME; 1"})}
+        world.actions = {"retrain": ActionSpec("retrain", command, folder=tmp_path, environment={"MINE": "$HOME; 1"})}
         number = world.propose(act=Act("retrain", "nothing", "auto"))
         world.run()
         assert world.get(number)["state"] == "kept", world.said()
@@ -151,7 +152,7 @@ def test_a_command_that_cannot_begin_says_so(
     made: Made, tmp_path: Path, command: tuple[str, ...], folder: Path | None
 ) -> None:
     with World(made.copy(tmp_path)) as world:
-        world.actions = {"retrain": Spec("retrain", command, folder=folder)}
+        world.actions = {"retrain": ActionSpec("retrain", command, folder=folder)}
         number = world.propose()
         world.run()
         assert world.get(number)["state"] == "failed"

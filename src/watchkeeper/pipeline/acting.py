@@ -17,7 +17,7 @@ from watchkeeper.errors import ActionRefused, StoreFailed, WatchkeeperError
 from watchkeeper.pipeline import acting_candidate, acting_command, acting_rows
 from watchkeeper.pipeline.acting_answers import Answers
 from watchkeeper.pipeline.acting_conclusion import held_out, outcome, reference_of, serve
-from watchkeeper.pipeline.acting_export import Exports, for_command, schema_of, write_table
+from watchkeeper.pipeline.acting_export import Exports, Keeping, for_command, schema_of, write_table
 from watchkeeper.pipeline.acting_proposal import HOLDOUT, TRAINING
 from watchkeeper.pipeline.acting_rows import Move, run_name
 from watchkeeper.pipeline.acting_supervisor import GRACE
@@ -26,7 +26,8 @@ from watchkeeper.pipeline.catalog import Catalog, Version
 from watchkeeper.pipeline.changes import Changes
 from watchkeeper.pipeline.partition import RawRows
 from watchkeeper.pipeline.values import Target
-from watchkeeper.response.action import LIVE, ActionSpec, State
+from watchkeeper.response.action import LIVE, State
+from watchkeeper.response.operator import ActionSpec
 from watchkeeper.store import rows
 from watchkeeper.store.database import Database
 from watchkeeper.store.folders import make_folder
@@ -51,10 +52,13 @@ class Hands:
         Gives the actions that the operator's file names now.
     adopt
         Makes a profile the reference of a version, which is made where it is not there; may be called again with the same.
+    keeping
+        Keeps the store's files where they are for as long as it is held.
     """
 
     actions: Callable[[], Mapping[str, ActionSpec]]
     adopt: Callable[[Target, bytes], object]
+    keeping: Keeping
     changes: Changes = field(default_factory=Changes)
 
 
@@ -68,7 +72,7 @@ class Acting(Answers):
     def __init__(self, database: Database, catalog: Catalog, raw: RawRows, folder: Path, hands: Hands) -> None:
         super().__init__(database, hands.changes, folder / FOLDER)
         self._catalog = catalog
-        self._exports = Exports(catalog, raw)
+        self._exports = Exports(database, catalog, raw, hands.keeping)
         self._store = folder
         self._hands = hands
         self._stopping = False
@@ -180,9 +184,8 @@ class Acting(Answers):
         bounds = {
             part: tuple(_moment(request[part][end]) for end in ("start", "end")) for part in ("training", "holdout")
         }
-        with self.database.reading() as connection:
-            held = self._exports.holdout(connection, version, bounds["holdout"])  # type: ignore[arg-type]
-            self._exports.training(connection, version, bounds["training"], folder / TRAINING)  # type: ignore[arg-type]
+        held = self._exports.holdout(version, bounds["holdout"])  # type: ignore[arg-type]
+        self._exports.training(version, bounds["training"], folder / TRAINING)  # type: ignore[arg-type]
         write_table(held_out(folder), held)
         write_table(folder / HOLDOUT, for_command(held, schema_of(version)))
         acting_command.write_durably(folder / REQUEST, row["request"].encode())

@@ -48,6 +48,10 @@ class Answers:
         self.starting = threading.Lock()
         self._changes = changes
 
+    def wake(self) -> None:
+        """Say that something was proposed, after its commit; without it that is seen within seconds."""
+        self.woken.set()
+
     # --- reading ------------------------------------------------------------------------------------------------------
 
     def list(self, project: str, state: str | None = None, limit: int = 200) -> list[dict[str, Any]]:

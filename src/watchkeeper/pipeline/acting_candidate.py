@@ -27,6 +27,7 @@ from watchkeeper.window import local_days
 CANDIDATE, SCORED, PROFILE, ROWS = "candidate.json", "holdout.parquet", "reference.profile", "reference.parquet"
 _LONGEST = {"version": 256, "artefact": 2048}
 _MOST_BYTES = {CANDIDATE: 64 << 10, SCORED: 256 << 20, PROFILE: 64 << 20, ROWS: 1 << 30}
+_MOST_UNPACKED = 2 << 30
 _LEAST_SHARE = 0.95
 """So many of the held-out rows must be scored: who leaves out the hard ones is no better."""
 
@@ -209,6 +210,10 @@ def reference_left(folder: Path, training: Path, schema: Schema) -> tuple[bytes 
 def _parquet(path: Path, most: int = _MOST_BYTES[SCORED]) -> pa.Table:
     content = read_small(path, most)
     try:
-        return pq.read_table(pa.BufferReader(content))
+        file = pq.ParquetFile(pa.BufferReader(content))
+        groups = [file.metadata.row_group(place) for place in range(file.metadata.num_row_groups)]
+        if sum(group.total_byte_size for group in groups) > _MOST_UNPACKED:
+            raise ActionRefused(f"{path.name} has more than {_MOST_UNPACKED:,} bytes once it is unpacked.")
+        return file.read()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ActionRefused(f"{path.name} is no Parquet file: {error}") from error

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from watchkeeper.errors import ActionRefused
 from watchkeeper.pipeline import acting_supervisor
 from watchkeeper.pipeline.acting_supervisor import ENDED, GRACE, OUTPUT, STARTED
-from watchkeeper.response.action import ActionSpec
+from watchkeeper.response.operator import ActionSpec
 from watchkeeper.store.folders import sync_folder
 
 _LOCK = "lock"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +17,38 @@ from watchkeeper.pipeline.acting_command import write_durably
 from watchkeeper.pipeline.catalog import Catalog, Version
 from watchkeeper.pipeline.partition import RawRows, with_labels
 from watchkeeper.schema import Schema, label_text
+from watchkeeper.store.database import Database
 
 Bounds = tuple[int, int]
 """An interval of hours, in microseconds."""
 
 
-class Exports:
-    """Writes labelled rows from the store as Parquet, so that a command needs nothing of the store's inside."""
+Keeping = Callable[[], AbstractContextManager[None]]
+"""Keeps the store's files where they are while some of them are read."""
+_AT_ONCE = 24
 
-    def __init__(self, catalog: Catalog, raw: RawRows) -> None:
+
+class Exports:
+    """Writes labelled rows from the store as Parquet, so that a command needs nothing of the store's inside.
+
+    Upkeep puts files together and removes what they were made of; it waits while a day of them is read, and no longer.
+    """
+
+    def __init__(self, database: Database, catalog: Catalog, raw: RawRows, keeping: Keeping) -> None:
+        self._database = database
         self._catalog = catalog
         self._raw = raw
+        self._keeping = keeping
 
-    def training(self, connection: sqlite3.Connection, version: Version, bounds: Bounds, path: Path) -> None:
+    def training(self, version: Version, bounds: Bounds, path: Path) -> None:
         """Write features and labels of every version of a model that has the features of ``version``."""
         schema = schema_of(version)
         wanted = set(features_of(schema))
         others = [v for v in self._catalog.versions_of(version.model) if v.schema and wanted <= v.schema.kinds.keys()]
-        tables = [t for v in others for t in self._labelled(connection, v, bounds, schema)]
+        tables = [t for v in others for t in self._labelled(v, bounds, schema)]
         write_table(path, for_command(_joined(tables, schema), schema))
 
-    def holdout(self, connection: sqlite3.Connection, version: Version, bounds: Bounds) -> pa.Table:
+    def holdout(self, version: Version, bounds: Bounds) -> pa.Table:
         """Return the labelled rows of a version with what it said of them; rows without its score or prediction are left out.
 
         Raises
@@ -45,27 +57,33 @@ class Exports:
             There are none any more.
         """
         schema = schema_of(version)
-        found = _joined(list(self._labelled(connection, version, bounds, schema)), schema)
+        found = _joined(list(self._labelled(version, bounds, schema)), schema)
         judged = judged_column(schema)
         found = found.filter(pc.is_valid(found[judged])) if judged in found.column_names else found.slice(0, 0)
         if found.num_rows == 0:
             raise ActionRefused("No row of the hold-out is there any more: raw rows are kept for their retention only.")
         return found
 
-    def _labelled(
-        self, connection: sqlite3.Connection, version: Version, bounds: Bounds, names: Schema
-    ) -> Iterator[pa.Table]:
+    def _labelled(self, version: Version, bounds: Bounds, names: Schema) -> Iterator[pa.Table]:
         """Yield the rows of a version that have a label, hour by hour; id, time and label are called as ``names`` does."""
-        if version.schema is None:
-            return
         query = "SELECT id FROM partition WHERE version_id = ? AND stage = 'serving' AND start >= ? AND start < ?"
-        for (number,) in connection.execute(f"{query} ORDER BY start", (version.id, *bounds)).fetchall():
-            labels = self._raw.labels_of(connection, number)
-            for table in self._raw.read(connection, number, "predictions"):
-                whole = with_labels(table, version.schema, labels)
-                known = whole.filter(pc.is_valid(whole[version.schema.target or "label"]))
-                if known.num_rows:
-                    yield _renamed(known, version.schema, names)
+        with self._database.reading() as connection:
+            found = [n for (n,) in connection.execute(f"{query} ORDER BY start", (version.id, *bounds))]
+        for first in range(0, len(found), _AT_ONCE):
+            with self._keeping(), self._database.reading() as connection:
+                for number in found[first : first + _AT_ONCE]:
+                    yield from self._of_hour(connection, number, version, names)
+
+    def _of_hour(
+        self, connection: sqlite3.Connection, number: int, version: Version, names: Schema
+    ) -> Iterator[pa.Table]:
+        schema = schema_of(version)
+        labels = self._raw.labels_of(connection, number)
+        for table in self._raw.read(connection, number, "predictions"):
+            whole = with_labels(table, schema, labels)
+            known = whole.filter(pc.is_valid(whole[schema.target or "label"]))
+            if known.num_rows:
+                yield _renamed(known, schema, names)
 
 
 def schema_of(version: Version) -> Schema:

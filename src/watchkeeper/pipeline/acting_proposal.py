@@ -14,8 +14,9 @@ from watchkeeper.pipeline.acting_export import features_of
 from watchkeeper.pipeline.apply import now as wall
 from watchkeeper.pipeline.catalog import Version, project_id
 from watchkeeper.response import guards, ranges
-from watchkeeper.response.action import LIVE, ActionSpec, decision_id, evidence_hash
+from watchkeeper.response.action import LIVE, decision_id, evidence_hash
 from watchkeeper.response.guards import Past, Proposal, Refusal
+from watchkeeper.response.operator import ActionSpec
 from watchkeeper.response.ranges import Hour, Needs, Ranges, Span
 from watchkeeper.response.rule import Act
 from watchkeeper.store import rows

@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 State = Literal[
     "proposed", "awaiting approval", "running", "comparing", "unknown", "promoted", "kept", "failed", "refused",
@@ -25,30 +24,6 @@ _NEXT: Mapping[State, tuple[State, ...]] = {
 }
 
 
-class ActionSpec(Protocol):
-    """What an action is, as the operator wrote it: the command, never through a shell, and where and how long it may run."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def command(self) -> tuple[str, ...]:
-        """Program and arguments."""
-
-    @property
-    def timeout(self) -> float:
-        """Seconds after which it is killed."""
-
-    @property
-    def folder(self) -> Path | None:
-        """Where it runs; None: in the store's folder."""
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """What it finds in its environment beside the least that programs need."""
-
-
 def may_follow(before: State, after: State) -> bool:
     """Return whether an action may go from one state to another; nothing follows an end."""
     return after in _NEXT.get(before, ())
@@ -62,7 +37,7 @@ def decision_id(incident: int, action: str, version: int, window: tuple[str, int
     Examples
     --------
     >>> decision_id(17, "retrain", 3, ("day", 0, 86_400_000_000))
-    'act-d3f6bbed6e26e9c4d4b1'
+    'act-180cc5d1968837b9edd3'
     """
     told = json.dumps([incident, action, version, *window]).encode()
     return f"act-{hashlib.sha256(told).hexdigest()[:20]}"
