@@ -167,6 +167,35 @@ def test_a_file_halts_where_no_server_answers(opened: Open) -> None:
         world.acting.approve("default", str(number), "grace", "")
 
 
+def test_a_file_ends_what_runs(opened: Open) -> None:
+    world = opened("sleeps")
+    number = world.propose()
+    world.acting.start()
+    await_ledger(world)
+    (world.folder / "actions" / "halted").touch()
+    world.run()
+    assert world.get(number)["state"] == "stopped"
+    assert world.said()[-1] == "somebody stopped all actions."
+    assert acting_command.status(world.path(number, "")).name != "alive"
+
+
+def test_a_reference_that_rotted_is_not_adopted(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = opened()
+    number = world.propose()
+    whole = world.acting._promote
+
+    def promote(row: Any, folder: Path, result: Any) -> None:
+        reference = folder.with_name(f"{folder.name}-reference.profile")
+        reference.write_bytes(reference.read_bytes()[:-1])
+        whole(row, folder, result)
+
+    monkeypatch.setattr(world.acting, "_promote", promote)
+    world.run()
+    assert world.get(number)["state"] == "failed"
+    assert "its checksum is wrong" in world.said()[-1]
+    assert world.pipeline.serving(TARGET) == "1"
+
+
 def test_stopping_while_it_begins_never_leaves_a_command(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     """The stop comes between the claim and the start of the command."""
     world = opened("sleeps")

@@ -15,11 +15,11 @@ from typing import Any
 
 from watchkeeper.errors import ActionRefused, StoreFailed, WatchkeeperError
 from watchkeeper.pipeline import acting_candidate, acting_command, acting_rows
-from watchkeeper.pipeline.acting_answers import Answers
+from watchkeeper.pipeline.acting_answers import QUICKLY, Answers
 from watchkeeper.pipeline.acting_conclusion import held_out, outcome, reference_of, serve
 from watchkeeper.pipeline.acting_export import Exports, Keeping, for_command, schema_of, write_table
 from watchkeeper.pipeline.acting_proposal import HOLDOUT, TRAINING
-from watchkeeper.pipeline.acting_rows import Move, run_name
+from watchkeeper.pipeline.acting_rows import HALTED, Move, run_name
 from watchkeeper.pipeline.acting_supervisor import GRACE
 from watchkeeper.pipeline.apply import now
 from watchkeeper.pipeline.catalog import Catalog, Version
@@ -197,7 +197,9 @@ class Acting(Answers):
             self._finish(row, "unknown", _unknown(row, "its folder is gone"))
             return
         found = acting_command.status(folder)
-        if found.name == "new":
+        if found.name == "new" and self.halted() is not None:
+            self._stopped(row)
+        elif found.name == "new":
             self._launch(row, self._spec(row), folder)
         elif found.name == "alive":
             self._wait(row, folder)
@@ -213,10 +215,17 @@ class Acting(Answers):
         """Wait while the command lives; who stops it wakes this up."""
         spec = self._hands.actions().get(row["name"])
         while not self._stopping and acting_command.status(folder).name == "alive":
+            if (self.folder / HALTED).exists():
+                self._stopped(row)
+                acting_command.stop(folder, QUICKLY)
             if spec is not None and acting_command.overdue(folder, spec.timeout):
                 acting_command.stop(folder)
             self.woken.wait(_LOOK)
             self.woken.clear()
+
+    def _stopped(self, row: _Row) -> None:
+        who = self.halted() or "somebody"
+        self.take(row, Move("stopped", f"{who} stopped all actions.", who))
 
     # --- champion and challenger --------------------------------------------------------------------------------------
 
@@ -225,8 +234,7 @@ class Acting(Answers):
         folder, result = self.folder / run_name(row), json.loads(row["result"])
         if "outcome" not in result:
             result |= outcome(row, folder, self._version(row), self._catalog)
-            told = {name: result[name] for name in ("outcome", "words", "candidate", "comparison", "reference")}
-            if not self.database.write(lambda c: acting_rows.note_result(c, row["id"], "comparing", told)).result():
+            if not self.database.write(lambda c: acting_rows.note_result(c, row["id"], "comparing", result)).result():
                 return
         if result["outcome"] == "promote":
             self._promote(row, folder, result)
@@ -238,9 +246,9 @@ class Acting(Answers):
         """Give the challenger its reference, then let it serve: in one transaction with the end of the action."""
         version, name = self._version(row), result["candidate"]["version"]
         target = Target(version.model.project, version.model.name, version.model.environment, name)
-        reference = reference_of(folder)
-        if reference.exists():
-            self._hands.adopt(target, reference.read_bytes())
+        reference = reference_of(folder, result["reference_digest"])
+        if reference is not None:
+            self._hands.adopt(target, reference)
         else:
             self._catalog.version(target, make=True)
         if self.database.write(lambda c: serve(c, row, version, result)).result():

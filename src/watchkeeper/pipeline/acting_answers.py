@@ -23,7 +23,8 @@ from watchkeeper.store.database import Database
 from watchkeeper.store.folders import make_folder
 
 T = TypeVar("T")
-_QUICKLY = 0.5
+QUICKLY = 0.5
+"""Seconds that a command gets to end where everything is to stop at once."""
 _Row = dict[str, Any]
 
 
@@ -143,7 +144,7 @@ class Answers:
             make_folder(self.folder)
             acting_command.write_durably(self.folder / HALTED, actor.encode())
         self.woken.set()
-        self.end_commands(_QUICKLY)
+        self.end_commands(QUICKLY)
 
         def job(writer: sqlite3.Connection) -> list[_Row]:
             told = json.dumps({"actor": actor, "at": now()})
@@ -155,7 +156,7 @@ class Answers:
 
         stopped = self.database.write(job).result()
         with self.starting:  # one that was about to begin has begun by now, or sees that it must not
-            self.end_commands(_QUICKLY)
+            self.end_commands(QUICKLY)
         for row in stopped:
             self.published(row)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from watchkeeper.errors import ActionRefused
+from watchkeeper.errors import ActionRefused, CorruptStore
 from watchkeeper.pipeline import acting_candidate, acting_command, acting_rows, audit
 from watchkeeper.pipeline.acting_export import schema_of
 from watchkeeper.pipeline.acting_proposal import TRAINING
@@ -25,8 +26,24 @@ def held_out(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}-holdout.parquet")
 
 
-def reference_of(folder: Path) -> Path:
-    """Return where the reference of a candidate lies once it was checked."""
+def reference_of(folder: Path, digest: str | None) -> bytes | None:
+    """Return the reference that was kept for a candidate; None where it has none.
+
+    Raises
+    ------
+    CorruptStore
+        It is gone, or not as it was written.
+    """
+    if digest is None:
+        return None
+    path = _reference(folder)
+    content = path.read_bytes() if path.exists() else b""
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise CorruptStore(path.name, "it is gone" if not content else "its checksum is wrong")
+    return content
+
+
+def _reference(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}-reference.profile")
 
 
@@ -39,7 +56,8 @@ def outcome(row: _Row, folder: Path, version: Version, catalog: Catalog) -> dict
         What the command left cannot be used.
     """
     then, name = json.loads(row["rule"])["then"], row["name"]
-    told: dict[str, Any] = {"outcome": "keep", "candidate": None, "comparison": None, "reference": None}
+    told: dict[str, Any] = dict.fromkeys(("candidate", "comparison", "reference", "reference_digest"))
+    told["outcome"] = "keep"
     if then == "nothing" and not (folder / acting_candidate.CANDIDATE).exists():
         return told | {"words": f"{name} has ended; nothing else was asked of it."}
     candidate = acting_candidate.read_candidate(folder)
@@ -48,7 +66,7 @@ def outcome(row: _Row, folder: Path, version: Version, catalog: Catalog) -> dict
     judged = acting_candidate.judge(folder, pq.read_table(held_out(folder)), schema_of(version))
     found = judged.compare()
     told |= {"candidate": {"version": candidate.version, "artefact": candidate.artefact}, "comparison": found.to_dict()}
-    told["reference"] = _keep_reference(folder, judged, version)
+    told["reference"], told["reference_digest"] = _keep_reference(folder, judged, version)
     said = f"Version {candidate.version}: {found.words}"
     if then == "nothing":
         return told | {"words": f"Version {version.name} is kept, as the rule says. {said}."}
@@ -58,15 +76,16 @@ def outcome(row: _Row, folder: Path, version: Version, catalog: Catalog) -> dict
     return told | {"outcome": "promote", "words": words}
 
 
-def _keep_reference(folder: Path, judged: acting_candidate.Judged, version: Version) -> str:
-    """Write the reference that a candidate would serve with; returns what is to be said of it."""
+def _keep_reference(folder: Path, judged: acting_candidate.Judged, version: Version) -> tuple[str, str | None]:
+    """Write the reference that a candidate would serve with; returns what is to be said of it, and its digest."""
     content, words = acting_candidate.reference_left(folder, folder / TRAINING, schema_of(version))
     if content is None:
         content = judged.reference()
         words = "its reference is made of the held-out rows" if content else "it has no reference yet"
-    if content is not None:
-        acting_command.write_durably(reference_of(folder), content)
-    return words
+    if content is None:
+        return words, None
+    acting_command.write_durably(_reference(folder), content)
+    return words, hashlib.sha256(content).hexdigest()
 
 
 def serve(connection: sqlite3.Connection, row: _Row, version: Version, result: dict[str, Any]) -> bool:
