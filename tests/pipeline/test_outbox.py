@@ -16,10 +16,10 @@ import pytest
 from posted import Fixed, Post, Receiver, alert, hooks
 
 from watchkeeper.errors import ChannelFailed, StoreFailed, UnknownModel
-from watchkeeper.pipeline import audit, outbox_letters
+from watchkeeper.pipeline import audit, outbox_lane, outbox_letters
 from watchkeeper.pipeline.apply import now
 from watchkeeper.pipeline.outbox import Patience, enqueue
-from watchkeeper.response.alert import Alert
+from watchkeeper.response.alert import Alert, Channel
 from watchkeeper.window import DAY
 
 HOUR = 3600.0
@@ -89,39 +89,86 @@ def test_a_key_of_the_caller_is_kept_and_the_same_twice_is_one_letter(post: Post
     assert len(post.rows()) == 1
 
 
-def test_one_bad_channel_delays_no_other_and_after_an_outage_each_incident_has_one_letter(tmp_path: Path) -> None:
-    healthy, failing, hanging, go = Receiver(), Receiver(), Receiver(), threading.Event()
-    failing.answer = lambda message: 500
-    hanging.answer = lambda message: (go.wait(30), 204)[1]
-    post = Post(tmp_path / "store")
-    post.write(hooks(healthy=healthy.port, failing=failing.port, hanging=hanging.port)).start()
-    names = ["failing", "hanging", "healthy"]
+class Outage:
+    """Three channels: one healthy, one that answers 500, one that hangs; both recover."""
+
+    def __init__(self, folder: Path) -> None:
+        self.healthy, self.failing, self.hanging, self._go = Receiver(), Receiver(), Receiver(), threading.Event()
+        self.failing.answer = lambda message: 500
+        self.hung = threading.Event()
+        self.hanging.answer = self._hang
+        ports = {"healthy": self.healthy.port, "failing": self.failing.port, "hanging": self.hanging.port}
+        self.post = Post(folder).write(hooks(**ports)).start()
+
+    def _hang(self, message: Any) -> int:
+        self.hung.set()
+        self._go.wait(30)
+        return 204
+
+    def enqueue(self, incident: int, kind: str) -> None:
+        self.post.enqueue(["failing", "hanging", "healthy"], incident, kind)
+
+    def recover(self) -> list[dict[str, Any]]:
+        """End the outage; return what the one that failed gets after it."""
+        before = len(self.failing.messages)
+        self.failing.answer = lambda message: 204
+        self._go.set()
+        assert self.post.settled(20.0)
+        return [message.body["data"] for message in self.failing.messages[before:]]
+
+    def close(self) -> None:
+        self._go.set()
+        self.post.close()
+        for one in (self.healthy, self.failing, self.hanging):
+            one.close()
+
+
+@pytest.fixture
+def outage(tmp_path: Path) -> Iterator[Outage]:
+    made = Outage(tmp_path / "outage")
+    yield made
+    made.close()
+
+
+def test_one_bad_channel_delays_no_other_and_after_an_outage_each_incident_has_one_letter(outage: Outage) -> None:
     for incident in range(1, 21):
-        post.enqueue(names, incident)
-        assert healthy.wait(lambda m, n=incident: len(m) == n, 5.0), f"incident {incident} was late"
+        outage.enqueue(incident, "opened")
+        assert outage.healthy.wait(lambda m, n=incident: len(m) == n, 5.0), f"incident {incident} was late"
     for incident in range(1, 21):
         for kind in ("escalated", "reminder", "reminder", *(["resolved"] if incident % 2 else [])):
-            post.enqueue(names, incident, kind)
-    assert healthy.wait(lambda m: len({n.id for n in m if n.body["data"]["kind"] == "resolved"}) == 10, 5.0)
-    assert post.until(
-        lambda: any(s["name"] == "failing" and s["state"] == "failing" for s in post.outbox.status("default"))
-    )
-    before = len(failing.messages)
-    failing.answer = lambda message: 204
-    go.set()
-    assert post.settled(15.0)
-    late = [message.body["data"] for message in failing.messages[before:]]
+            outage.enqueue(incident, kind)
+    assert outage.healthy.wait(lambda m: sum(n.body["data"]["kind"] == "resolved" for n in m) == 10, 5.0)
+    states = {told["name"]: told["state"] for told in outage.post.outbox.status("default")}
+    assert states["failing"] == "failing"
+    late = outage.recover()
     last = {told["incident"]: told["kind"] for told in late}
     assert last == {incident: "resolved" if incident % 2 else "reminder" for incident in range(1, 21)}
     assert len(late) <= 22  # the one that was under way, and one for each incident
-    got = {
-        message.body["data"]["incident"] for message in hanging.messages if message.body["data"]["kind"] == "resolved"
-    }
-    assert got == set(range(1, 21, 2))
-    assert {s["state"] for s in post.outbox.status("default")} == {"fine"}
-    post.close()
-    for one in (healthy, failing, hanging):
-        one.close()
+    resolved = {m.body["data"]["incident"] for m in outage.hanging.messages if m.body["data"]["kind"] == "resolved"}
+    assert resolved == set(range(1, 21, 2))
+    assert {told["state"] for told in outage.post.outbox.status("default")} == {"fine"}
+
+
+def test_channels_that_wait_for_each_other_would_be_caught(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, one = outbox_lane.deliver, threading.Lock()
+
+    def deliver(channel: Channel, alert: Alert) -> None:
+        with one:
+            whole(channel, alert)
+
+    monkeypatch.setattr(outbox_lane, "deliver", deliver)
+    outage.enqueue(1, "opened")
+    assert outage.hung.wait(10)
+    outage.enqueue(2, "opened")
+    assert not outage.healthy.wait(lambda m: len(m) == 2, 1.0)
+
+
+def test_a_backlog_after_an_outage_would_be_caught(outage: Outage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_letters, "_replace", lambda *told: None)
+    for incident in range(1, 21):
+        for kind in ("opened", "escalated", "reminder"):
+            outage.enqueue(incident, kind)
+    assert len(outage.recover()) > 50
 
 
 def test_a_resolve_is_never_replaced(post: Post) -> None:
