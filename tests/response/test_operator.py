@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,20 @@ def test_a_secret_that_changes_in_its_file_counts(folder: Path) -> None:
     after = file.current().channels["hook"]
     assert isinstance(before, WebhookChannel) and isinstance(after, WebhookChannel)
     assert before.keys != after.keys == (signing.key_of(SECRET),)
+
+
+def test_what_the_docs_show_can_be_loaded(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "be-told.md").read_text(encoding="utf-8")
+    found = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert found is not None
+    write(tmp_path, found[1])
+    (tmp_path / "hook.secret").write_text(f"{signing.new_secret()}\n")
+    (tmp_path / "mail.secret").write_text("mailto://me:word@example.com\n")
+    (tmp_path / "slack.secret").write_text("slack://a/b/c\n")
+    assert [c.kind for c in Operator.load(tmp_path).channels.values()] == [
+        "console",
+        "webhook",
+        "webhook",
+        "mailto",
+        "slack",
+    ]
