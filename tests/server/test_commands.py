@@ -204,6 +204,12 @@ def test_a_store_that_another_command_has_open_is_said(capsys: pytest.CaptureFix
     assert (code, "in use by process" in err) == (64, True)
 
 
+def test_a_link_of_a_running_server_logs_in(capsys: pytest.CaptureFixture[str], served: tuple[Path, str, str]) -> None:
+    store, url, _ = served
+    made = as_json(capsys, "login", "--store", store)
+    assert made["url"].startswith(f"{url}/login#wko_")
+
+
 def test_the_environment_says_which_server(
     capsys: pytest.CaptureFixture[str], served: tuple[Path, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

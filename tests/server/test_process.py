@@ -65,7 +65,7 @@ def process(store: Path, *arguments: str, port: int = 0) -> Iterator[Process]:
 
 def ask(url: str, path: str, key: str, body: bytes | None = None) -> tuple[int, bytes]:
     line = http.client.HTTPConnection(urlsplit(url).netloc, timeout=30)
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     with contextlib.closing(line):
         line.request("POST" if body else "GET", path, body, headers)
         answer = line.getresponse()
@@ -77,6 +77,10 @@ def test_the_first_start_shows_a_key_once_and_sigterm_ends_in_good_order(tmp_pat
     with process(store) as first:
         key = first.wait_for("Key")
         url = first.wait_for("Serving")
+        link = first.wait_for("Page")
+        assert re.fullmatch(re.escape(url) + r"/login#wko_[0-9a-f]{64}", link)
+        said = json.dumps({"token": link.partition("#")[2]}).encode()
+        assert [ask(url, "/api/v1/session", "", said)[0] for _ in range(2)] == [200, 401]
         assert re.fullmatch(r"wk_[0-9a-f]{56}", key)
         assert "shown once" in "".join(first.lines)
         assert ask(url, "/api/v1/predictions?model=m&version=1", key, b'{"predictions":[{"prediction":1}]}')[0] == 200
@@ -89,6 +93,7 @@ def test_the_first_start_shows_a_key_once_and_sigterm_ends_in_good_order(tmp_pat
     assert read_holder(store) is None
     kept = b"".join(path.read_bytes() for path in store.rglob("*") if path.is_file())
     assert key.encode() not in kept
+    assert link.partition("#")[2].encode() not in kept
     with process(store) as second:
         url = second.wait_for("Serving")
         assert json.loads(ask(url, "/api/v1/models", key)[1])["models"][0]["model"] == "m"

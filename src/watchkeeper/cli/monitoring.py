@@ -18,7 +18,7 @@ _ENVIRONMENT = click.option("--environment", default="production", show_default=
 
 def _file(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add what a command over a file of monitors takes."""
-    for add in (reaching, _JSON, _ENVIRONMENT, click.argument("file", type=FILE)):
+    for add in (reaching, _JSON, click.argument("file", type=FILE)):
         command = add(command)
     return command
 
@@ -69,10 +69,10 @@ def check(file: Path, as_json: bool, **options: Any) -> int:
 
 @monitors.command()
 @_file
-def plan(file: Path, as_json: bool, environment: str, **options: Any) -> int:
+def plan(file: Path, as_json: bool, **options: Any) -> int:
     """Show what FILE would change; nothing is kept."""
     with reach(options) as connection:
-        found = connection.request("POST", "monitors/plan", {"environment": environment}, {"text": _read(file)})
+        found = connection.request("POST", "monitors/plan", said={"text": _read(file)})
     if as_json:
         show_json(found)
     else:
@@ -83,10 +83,10 @@ def plan(file: Path, as_json: bool, environment: str, **options: Any) -> int:
 
 @monitors.command(name="apply")
 @_file
-def apply_(file: Path, as_json: bool, environment: str, **options: Any) -> int:
+def apply_(file: Path, as_json: bool, **options: Any) -> int:
     """Have the model that FILE names monitored as it says, from the next window on."""
     with reach(options) as connection:
-        found = connection.apply_monitors(_read(file), environment=environment)
+        found = connection.apply_monitors(_read(file))
     if as_json:
         show_json(found)
     else:
@@ -96,10 +96,10 @@ def apply_(file: Path, as_json: bool, environment: str, **options: Any) -> int:
 
 @monitors.command()
 @_file
-def replay(file: Path, as_json: bool, environment: str, **options: Any) -> int:
+def replay(file: Path, as_json: bool, **options: Any) -> int:
     """Show what FILE would have said over the stored history; nothing is kept."""
     with reach(options) as connection:
-        found = connection.request("POST", "monitors/replay", {"environment": environment}, {"text": _read(file)})
+        found = connection.request("POST", "monitors/replay", said={"text": _read(file)})
     if as_json:
         show_json(found)
         return 0

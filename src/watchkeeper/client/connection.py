@@ -180,9 +180,9 @@ class Connection:
                 raise
             return None
 
-    def apply_monitors(self, text: str, *, environment: str = "production") -> dict[str, Any]:
+    def apply_monitors(self, text: str) -> dict[str, Any]:
         """Have the model that a file of monitors names monitored as it says; ``text`` is the file's, YAML."""
-        return self._object("PUT", "monitors", {"environment": environment}, {"text": text})
+        return self._object("PUT", "monitors", {}, {"text": text})
 
     def request(
         self, method: str, path: str, query: dict[str, Any] | None = None, said: object = None

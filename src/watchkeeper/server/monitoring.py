@@ -99,8 +99,9 @@ async def _text(request: Request) -> str:
 
 def _meant(services: Services, where: OfFile, project: str, text: str) -> Target:
     """Return the model that a file is for: the one that was said, else the one that it names."""
-    model = where.model or str(services.pipeline.check_monitors(text)["model"])
-    return Target(project, model, where.environment)
+    told = services.pipeline.check_monitors(text)
+    environment = where.environment or str(told.get("environment") or "production")
+    return Target(project, where.model or str(told["model"]), environment)
 
 
 _FILE = json_of(MonitorsBody)

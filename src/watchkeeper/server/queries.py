@@ -150,7 +150,7 @@ class OfFile(Asked):
     """Which model a file of monitors is for."""
 
     model: Name | None = Field(None, description="The model's name; the one that the file names unless said.")
-    environment: Name = Field("production", description="The environment in which it runs.")
+    environment: Name | None = Field(None, description="Where it runs; where the file says unless said.")
 
 
 class Verdicts(OfModel):

@@ -1,0 +1,168 @@
+"""Documents of the page: columns of numbers that agree with what the store tells otherwise, for whoever may read them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from live import Live, live, make_secrets
+
+from watchkeeper.pipeline.values import MeasurementQuery, Target
+from watchkeeper.server.app import create_app
+from watchkeeper.server.views.routes import PAGES
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "ui"))
+
+from sample_loop import Staged
+from sample_store import HOSTILE, Size, furnish
+
+DAYS, COLUMNS = 30, 8
+MODEL = "model=late-flights"
+TARGET = Target("default", "late-flights")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
+    folder = tmp_path_factory.mktemp("views") / "store"
+    folder.mkdir()
+    furnish(folder, Size(models=3, columns=COLUMNS, days=DAYS, profiles=3))
+    with Staged.open(folder) as pipeline, live(create_app(pipeline.stage())) as made:
+        made.secrets = make_secrets(pipeline)
+        yield made
+
+
+def view(served: Live, page: str, query: str = "", who: str = "viewer") -> dict[str, Any]:
+    answer = served.ask("GET", f"/api/v1/views/{page}?{query}", who)
+    assert answer.status == 200, answer.body
+    document: dict[str, Any] = answer.json
+    assert document["format"] == "watchkeeper.live/1"
+    assert document["page"] == page
+    return document
+
+
+def pipeline_of(served: Live) -> Staged:
+    found = served.app.state.services.pipeline
+    assert isinstance(found, Staged)
+    return found
+
+
+def told(served: Live, **asked: Any) -> dict[tuple[str, int], float]:
+    """Return values as the measurements tell them, by version and start in seconds."""
+    table = pipeline_of(served).measurements(MeasurementQuery(TARGET, "day", **asked)).to_pylist()
+    return {(row["version"], int(row["window_start"].timestamp())): row["value"] for row in table}
+
+
+def as_columns(document: dict[str, Any], values: list[float | None]) -> dict[tuple[str, int], float]:
+    windows = document["windows"]
+    names = [windows["versions"][place] for place in windows["version"]]
+    keys = zip(names, windows["start"], strict=True)
+    return {key: value for key, value in zip(keys, values, strict=True) if value is not None}
+
+
+def test_every_page_is_there_and_every_column_has_a_number_for_each_window(served: Live) -> None:
+    for page in PAGES:
+        document = view(served, page, f"{MODEL}&column=dep_delay&id=17")
+        size = len(document.get("windows", {}).get("start", []))
+
+        def check(part: Any, size: int = size) -> None:
+            if isinstance(part, dict):
+                line = {name: values for name, values in part.items() if name in {"value", "strength", "sealed"}}
+                assert {len(values) for values in line.values() if isinstance(values, list)} <= {size}
+                for value in part.values():
+                    check(value)
+
+        if page not in {"fleet", "settings"}:
+            check(document)
+        json.dumps(document, allow_nan=False)
+
+
+def test_the_numbers_are_those_of_the_measurements(served: Live) -> None:
+    document = view(served, "model", MODEL)
+    assert len(document["windows"]["start"]) == DAYS
+    for metric in document["performance"]:
+        for source in ("realised", "estimated"):
+            expected = told(served, metrics=(metric["metric"],), source=source, segment="", column="")
+            found = as_columns(document, metric[source]["value"])
+            assert found.keys() == expected.keys()
+            assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_drift_is_in_floors_and_the_strongest_comes_first(served: Live) -> None:
+    document = view(served, "drift", MODEL)
+    assert [row["column"] for row in document["columns"][:3]] == ["dep_delay", "precip", HOSTILE]
+    assert document["all"] == COLUMNS
+    first = document["columns"][0]
+    assert first["strength"][-1] == pytest.approx(first["value"][-1] / 0.1, abs=2e-3)
+
+
+def test_a_restated_value_stands_beside_the_one_of_the_seal(served: Live) -> None:
+    document = view(served, "model", MODEL)
+    lines = next(m for m in document["performance"] if m["metric"] == "roc_auc")["realised"]
+    moved = [
+        i for i, (now, then) in enumerate(zip(lines["value"], lines["sealed"], strict=True)) if then not in {None, now}
+    ]
+    assert moved
+    assert all(document["windows"]["sealed"][i] for i in moved)
+
+
+def test_versions_segments_and_marks(served: Live) -> None:
+    document = view(served, "model", f"{MODEL}&compare=1")
+    assert document["versions"] == ["1", "2"]
+    assert document["compared"]["version"] == "1"
+    marks = {mark["kind"] for mark in document["marks"]}
+    assert marks == {"incident", "version"}
+    only = view(served, "model", f"{MODEL}&version=2")
+    assert only["windows"]["versions"] == ["2"]
+    assert len(only["windows"]["start"]) < DAYS
+    part = view(served, "model", f"{MODEL}&segment=origin%3DJFK")
+    assert {m["metric"] for m in part["performance"]} == {"roc_auc", "f1"}
+    by = view(served, "segments", f"{MODEL}&metric=f1")
+    assert by["metric"] == "f1"
+    assert {s["segment"].split("=")[0] for s in by["segments"]} == {"origin", "carrier"}
+
+
+def test_the_heat_of_a_column_is_read_from_the_last_window_back(served: Live) -> None:
+    for name in ("dep_delay", "carrier"):
+        document = view(served, "distributions", f"{MODEL}&column={name}")
+        while not document["whole"]:
+            document = view(served, "distributions", f"{MODEL}&column={name}")
+        known = [shares for shares in document["shares"] if shares is not None]
+        assert len(known) == 3
+        assert all(sum(shares) == pytest.approx(1, abs=1e-3) for shares in known)
+        assert sum(document["reference"]) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_fleet_says_what_is_wrong_and_why(served: Live) -> None:
+    models = {m["model"]: m for m in view(served, "fleet")["models"]}
+    assert models["late-flights"]["status"] == "critical"
+    assert models["late-flights"]["open"][0]["id"] == 17
+    assert models["credit-risk"]["status"] == "ok"
+    assert models["credit-risk"]["counters"]["quarantined"] == 41
+    assert models["churn"]["line"]["value"].count(None) < DAYS
+
+
+def test_what_is_missing_is_said(served: Live) -> None:
+    def status(page: str, query: str) -> int:
+        return served.ask("GET", f"/api/v1/views/{page}?{query}", "viewer").status
+
+    assert status("nowhere", "") == 404
+    assert status("model", "") == 422
+    assert status("model", "model=nobody") == 404
+    assert status("column", MODEL) == 422
+    assert status("column", f"{MODEL}&column=nothing") == 404
+    assert status("incident", "") == 422
+    assert status("incident", "id=99") == 404
+    assert status("fleet", "unknown=1") == 422
+
+
+def test_only_readers_read_and_only_admins_see_keys(served: Live) -> None:
+    assert served.ask("GET", "/api/v1/views/fleet", "ingest").status == 403
+    assert served.ask("GET", "/api/v1/views/fleet").status == 401
+    assert view(served, "settings")["keys"] is None
+    assert "viewer" in {key["name"] for key in view(served, "settings", who="admin")["keys"]}
+    assert view(served, "fleet", who="elsewhere")["models"] == []
+    assert served.ask("GET", f"/api/v1/views/model?{MODEL}", "elsewhere").status == 404
