@@ -114,7 +114,7 @@ def action(**more: Any) -> JSON:
     } | more
 
 
-def _incidents() -> dict[int, JSON]:
+def _incidents(odd: str) -> dict[int, JSON]:
     notifications = [
         {
             "channel": "oncall",
@@ -127,13 +127,13 @@ def _incidents() -> dict[int, JSON]:
             "key": "k1",
         },
         {
-            "channel": f"hook {HOSTILE}",
+            "channel": f"hook {odd}",
             "kind": "opened",
             "state": "failing",
             "attempts": 7,
             "created": _at(11, 3),
             "sent": None,
-            "error": f"503 from the other side {HOSTILE}",
+            "error": f"503 from the other side {odd}",
             "key": "k2",
         },
     ]
@@ -152,7 +152,7 @@ def _incidents() -> dict[int, JSON]:
             "wall": _at(11, 4),
             "kind": "failed",
             "actor": None,
-            "text": f"hook did not answer: {HOSTILE}",
+            "text": f"hook did not answer: {odd}",
             "data": {},
         },
         {
@@ -195,7 +195,7 @@ def _incidents() -> dict[int, JSON]:
         columns=[
             {"column": "dep_delay", "effect": 0.46, "words": "Moved by 0.46 standard deviations: more long delays."},
             {"column": "precip", "effect": 0.33, "words": "Moved by 0.33 standard deviations: more rain."},
-            {"column": HOSTILE, "effect": 0.21, "words": f"{HOSTILE} moved as well."},
+            {"column": odd, "effect": 0.21, "words": f"{odd} moved as well."},
         ],
         timeline=timeline,
         notifications=notifications,
@@ -226,7 +226,7 @@ def _incidents() -> dict[int, JSON]:
             model="fraud-cards",
             state="acknowledged",
             severity="warning",
-            title=f"Recall of fraud-cards fell {HOSTILE}",
+            title=f"Recall of fraud-cards fell {odd}",
             opened=_at(15),
             opened_wall=_at(15),
             findings=[_finding("recall", "Recall is 0.57 where the reference had 0.66.", verdict="warning")],
@@ -257,11 +257,12 @@ def _incidents() -> dict[int, JSON]:
 class Staged(Pipeline):
     """A pipeline over a filled store, with incidents, actions and channels that exist nowhere else."""
 
-    def stage(self) -> Staged:
-        """Set the stage, or set it anew: whoever follows the changes goes on doing so."""
+    def stage(self, odd: str = HOSTILE) -> Staged:
+        """Set the stage, or set it anew, with ``odd`` for a name; whoever follows the changes goes on doing so."""
         self.changes = getattr(self, "changes", None) or Changes()
+        self._odd = odd
         self.told: list[tuple[Any, ...]] = []
-        self._incidents, self._monitors = _incidents(), {"text": _RULES, "revision": 3}
+        self._incidents, self._monitors = _incidents(odd), {"text": _RULES, "revision": 3}
         self._silences: list[JSON] = []
         self._insert_open()
         return self
@@ -414,11 +415,11 @@ class Staged(Pipeline):
                 "dead": 0,
             },
             {
-                "name": f"hook {HOSTILE}",
+                "name": f"hook {self._odd}",
                 "kind": "webhook",
                 "state": "failing",
                 "last_sent": None,
-                "last_error": f"503 from the other side {HOSTILE}",
+                "last_error": f"503 from the other side {self._odd}",
                 "waiting": 2,
                 "dead": 0,
             },
@@ -466,7 +467,7 @@ class Staged(Pipeline):
         del project, before
         done = [
             ("alice", "monitors.apply", "late-flights", {"revision": 3}),
-            ("alice", "key.create", HOSTILE, {"role": "ingest"}),
+            ("alice", "key.create", self._odd, {"role": "ingest"}),
             ("ci", "serving.set", "late-flights", {"version": "2"}),
         ]
         return [

@@ -69,6 +69,8 @@ PERFORMANCE = {
     "brier": (0.112, 0.005),
     "ece": (0.021, 0.004),
 }
+ODD = "wind_gust"
+"""The column that is called :data:`HOSTILE` unless asked otherwise."""
 SEGMENTS = {"origin": ["EWR", "JFK", "LGA"], "carrier": ["UA", "B6", "DL", "AA", HOSTILE]}
 
 
@@ -81,17 +83,18 @@ class Size:
     days: int = 90
     segments: bool = True
     profiles: int = 0
+    hostile: bool = True
     rows: int = 11_000
 
 
-def furnish(folder: Path, size: Size | None = None, hostile: bool = True) -> None:
+def furnish(folder: Path, size: Size | None = None) -> None:
     """Make a store in a folder and fill it."""
     size = size or Size()
     database = Database(folder)
     try:
         for number in range(size.models):
             name = NAMES[number] if number < len(NAMES) else f"model-{number:03d}"
-            Filled(name, number, size, hostile and number == 0).write(database)
+            Filled(name, number, size, number == 0).write(database)
     finally:
         database.close()
 
@@ -106,13 +109,16 @@ class Filled:
         self.windows = [calendar_window(microseconds(at), "day", ZONE) for at in reversed(made)]
         self.columns = [FEATURES[i] if i < len(FEATURES) else f"feature_{i:03d}" for i in range(size.columns)]
         if hostile:
-            self.columns[2] = HOSTILE
+            self.columns[2] = HOSTILE if size.hostile else ODD
+        odd = {} if size.hostile else {"carrier": [*SEGMENTS["carrier"][:-1], "WN"]}
+        self.segments = SEGMENTS | odd
         self.falls = number in {0, 3, 6}
 
     def write(self, database: Database) -> None:
         """Write it in a few commits."""
         ids = database.write(self._versions).result()
         database.write(lambda c: self._measured(c, ids)).result()
+        database.write(lambda c: self._months(c, ids)).result()
         for of in self._series():
             database.write(lambda c, of=of: self._points(c, ids, of)).result()
         if self.size.profiles and self.number == 0:
@@ -224,6 +230,51 @@ class Filled:
             )
         rows.insert_many(connection, "measured", made)
 
+    def _months(self, connection: Any, ids: list[int]) -> None:
+        """Write the months of the version that serves now: their rows, and how well it did in each."""
+        place = self.version_of(self.size.days - 1)
+        days = [d for d in range(self.size.days) if self.version_of(d) == place]
+        months = sorted({calendar_window(microseconds(self.windows[d].start), "month", ZONE) for d in days})
+        series = {
+            metric: rows.insert(
+                connection,
+                "series",
+                version_id=ids[place],
+                stage="serving",
+                every="month",
+                metric=metric,
+                params="{}",
+                source="realised",
+            )
+            for metric in PERFORMANCE
+        }
+        for window in months:
+            within = [d for d in days if window.start <= self.windows[d].start < window.end]
+            count = sum(self.count_of(d) for d in within)
+            labelled = int(sum(self.count_of(d) * self.coverage_of(d) for d in within))
+            start, stop, fall = (
+                microseconds(window.start),
+                microseconds(window.end),
+                sum(map(self.fall_of, within)) / len(within),
+            )
+            rows.insert_many(
+                connection,
+                "measured",
+                [[ids[place], "serving", "month", start, stop, 0, stop, count, labelled, stop, 0, 0]],
+            )
+            for metric, (centre, noise) in PERFORMANCE.items():
+                worse = 1 if metric in {"log_loss", "brier", "ece"} else -1
+                value, half = centre + worse * 0.07 * fall, noise / 3
+                numbers = {
+                    "value": value,
+                    "low": value - half,
+                    "high": value + half,
+                    "n": labelled,
+                    "reference": centre,
+                }
+                row = [series[metric], start, 0, stop, *[numbers.get(name) for name in NUMBERS]]
+                rows.insert_many(connection, "measurement", [row] if labelled else [])
+
     def _series(self) -> Iterator[list[JSON]]:
         made: list[JSON] = [
             {"metric": metric, "source": s} for s in ("realised", "estimated") for metric in PERFORMANCE
@@ -244,7 +295,7 @@ class Filled:
         if self.size.segments:
             made += [
                 {"metric": metric, "source": "realised", "segment": f"{column}={value}"}
-                for column, values in SEGMENTS.items()
+                for column, values in self.segments.items()
                 for value in values
                 for metric in ("roc_auc", "f1")
             ]
@@ -396,14 +447,14 @@ class Filled:
         values: dict[str, Any] = {"when": pa.array(times, pa.timestamp("us", "UTC"))}
         for place, name in enumerate(self.columns):
             if self._categorical(name):
-                options = SEGMENTS.get(name, ["ATL", "ORD", "LAX", "BOS", "MCO", "CLT"])
+                options = self.segments.get(name, ["ATL", "ORD", "LAX", "BOS", "MCO", "CLT"])
                 weights = np.array([1 / (i + 1.5) for i in range(len(options))])
                 weights[-1] *= 1 + 3 * fall
                 values[name] = np.array(options)[draw.choice(len(options), count, p=weights / weights.sum())]
             else:
                 shift = self._strength({"column": name}, random.Random(1)) * fall * 3
                 values[name] = np.round(draw.normal(10 * place + shift * 4, 4, count), 2)
-        for name, options in SEGMENTS.items():
+        for name, options in self.segments.items():
             values.setdefault(name, np.array(options)[draw.integers(0, len(options), count)])
         score = draw.beta(2 + fall, 5, count)
         values |= {"score": score, "predicted": score > 0.4, "late": draw.random(count) < score}

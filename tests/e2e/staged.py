@@ -18,7 +18,7 @@ UI = Path(__file__).parents[2] / "ui"
 sys.path.insert(0, str(UI))
 
 from sample_loop import Staged  # noqa: E402
-from sample_store import Size, furnish  # noqa: E402
+from sample_store import ODD, Size, furnish  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -47,9 +47,10 @@ class Stage:
 @contextlib.contextmanager
 def staged(folder: Path, size: Size | None = None) -> Iterator[Stage]:
     """Serve a filled store while a block runs."""
-    furnish(folder, size or Size(models=5, columns=10, days=60, profiles=4))
+    size = size or Size(models=5, columns=10, days=60, profiles=4)
+    furnish(folder, size)
     with Staged.open(folder) as pipeline:
-        pipeline.stage()
+        pipeline.stage(*([] if size.hostile else [ODD]))
         listening = Binding(port=0).listen()
         server, started = Server(create_app(pipeline), Binding()), threading.Event()
         server.on_start = started.set

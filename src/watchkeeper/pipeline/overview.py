@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +12,10 @@ from typing import Any
 from watchkeeper.errors import CorruptStore
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
 from watchkeeper.pipeline.measure import NUMBERS
+from watchkeeper.profiles import codec
+from watchkeeper.profiles.column import Column, read_column
+from watchkeeper.schema import Schema
+from watchkeeper.sketches.protocol import part_of
 from watchkeeper.store import rows
 from watchkeeper.store.database import Database
 from watchkeeper.window import moment
@@ -17,6 +23,8 @@ from watchkeeper.window import moment
 SHOWN = {"hour": 14 * 24, "day": 90, "week": 104, "month": 36}
 """So many windows of each length are drawn at once."""
 _UNRESOLVED = ["open", "acknowledged"]
+_MOST_KEPT = 20_000
+_KEPT: weakref.WeakKeyDictionary[Database, OrderedDict[tuple[Any, ...], Column | None]] = weakref.WeakKeyDictionary()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,29 @@ class Overview:
                     row["id"], row["version_id"], row["metric"], row["column_name"], row["segment"], row["source"],
                     row["unit"],
                 )  # fmt: skip
+
+    def column_in(self, version: Version, stage: str, span: Span, name: str) -> Column | None:
+        """Return one column's state in a window; None where it is not known there. A state that was read stays at hand."""
+        kept = _KEPT.setdefault(self._database, OrderedDict())
+        key = (version.id, stage, span.start, span.stop, span.rows, name)
+        if key not in kept:
+            kept[key] = self._read_column(version, stage, span, name)
+            while len(kept) > _MOST_KEPT:
+                kept.popitem(last=False)
+        return kept[key]
+
+    def _read_column(self, version: Version, stage: str, span: Span, name: str) -> Column | None:
+        """Decode no more than the column: a whole profile takes twice as long."""
+        parts: list[Any] = []
+        with self._database.reading() as connection:
+            query = "SELECT id FROM profile WHERE version_id = ? AND stage = ? AND start >= ? AND start < ?"
+            numbers = [row[0] for row in connection.execute(query, (version.id, stage, span.start, span.stop))]
+            for row in rows.select_all(connection, "profile", id=numbers) if numbers else ():
+                state = codec.decode(row["body"])
+                schema = Schema.from_dict(part_of(state, "schema")).freeze()
+                if name in schema.kinds and name in part_of(state, "columns"):
+                    parts.append(read_column(part_of(part_of(state, "columns"), name), schema, name))
+        return type(parts[0]).merged(parts) if parts else None
 
     def lengths(self, versions: Sequence[Version]) -> list[str]:
         """Return which lengths of windows are measured, the shortest first."""

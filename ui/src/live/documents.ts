@@ -40,7 +40,7 @@ export interface ModelView extends Head {
   performance: MetricLines[]; service: MetricLines[]; marks: TimeMark[]; counters: Counters;
   compared: { version: string; stage: string | null; windows: Windows; performance: MetricLines[] } | null;
 }
-export interface DriftColumn { column: string; metric: string; title: string; value: Num[]; strength: Num[]; n: Num[]; late: number }
+export interface DriftColumn { column: string; metric: string; title: string; value: Num[]; strength: Num[]; late: number } // n is all rows of the window
 export interface DriftView extends Head { page: "drift"; windows: Windows; columns: DriftColumn[]; all: number }
 export interface QualityRow extends MetricWords { column: string; reference: Num; value: Num[]; n: Num[]; late: number }
 export interface QualityView extends Head { page: "quality"; windows: Windows; rows: QualityRow[]; all: number }
@@ -55,6 +55,7 @@ export interface ColumnView extends Head {
 }
 export interface DistributionsView extends Head {
   page: "distributions"; column: string; windows: Windows;
+  whole: boolean;           // false: older windows are still to be read, ask again
   bins: (string | number)[]; edges: number[] | null; reference: Num[] | null; shares: (number[] | null)[];
 }
 

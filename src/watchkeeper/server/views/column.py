@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,12 +16,13 @@ from watchkeeper.pipeline.values import Target
 from watchkeeper.profiles.column import CategoricalColumn, Column, NumericColumn
 from watchkeeper.server.problems import Problem
 from watchkeeper.server.views.asking import Page
-from watchkeeper.server.views.lines import metric_lines, windows, words_of
+from watchkeeper.server.views.lines import metric_lines, windows
 from watchkeeper.window import moment
 
 _BINS = 24
 _CATEGORIES = 16
-_KEPT = 20_000
+_PATIENCE = 0.15
+"""Seconds that one answer may read profiles."""
 
 
 def column(page: Page) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def column(page: Page) -> dict[str, Any]:
     spans = overview.spans(versions, asking.stage, asking.every)
     series = overview.series(versions, Asked(asking.stage, asking.every, column=name, segment="*"), spans)
     whole = [s for s in series if s.segment is None]
-    version = _version(page, versions, spans)
+    version = _version(versions, spans)
     schema = version.schema if version is not None else None
     if not whole and (schema is None or name not in schema.kinds):
         raise Problem(404, str(UnknownColumn(name, list(schema.kinds) if schema is not None else [], "The model")))
@@ -54,9 +55,8 @@ def _name(page: Page) -> str:
     return page.asking.column
 
 
-def _version(page: Page, versions: Sequence[Version], spans: Sequence[Span]) -> Version | None:
+def _version(versions: Sequence[Version], spans: Sequence[Span]) -> Version | None:
     """Return the version whose rows were the most in the last window."""
-    del page
     last = spans[-1].version if spans else None
     return next((v for v in versions if v.id == last), versions[-1] if versions else None)
 
@@ -92,50 +92,28 @@ def distributions(page: Page) -> dict[str, Any]:
     _, versions = page.model()
     spans = overview.spans(versions, asking.stage, asking.every)
     by_id = {v.id: v for v in versions}
-    columns = [_column_in(page, by_id[span.version], span, name) for span in spans]
-    version = _version(page, versions, spans)
+    columns, whole = _states(page, name, [(by_id[span.version], span) for span in spans])
+    version = _version(versions, spans)
     before = version.reference.columns.get(name) if version is not None and version.reference is not None else None
     return page.head("distributions") | {
-        "column": name, "windows": windows(spans, {v.id: v.name for v in versions}),
-        **words_of("", None), **_heat([c for c in columns if c is not None], before, columns),
+        "column": name, "windows": windows(spans, {v.id: v.name for v in versions}), "whole": whole,
+        **_heat([c for c in columns if c is not None], before, columns),
     }  # fmt: skip
 
 
-def _column_in(page: Page, version: Version, span: Span, name: str) -> Column | None:
-    """Return a column's state in one window; those of sealed windows are kept at hand, since they hardly change."""
-    key = (id(page.pipeline), version.id, page.asking.stage, page.asking.every, span.start, span.rows, name)
-    return _states(key, _Read(page, version, span, name))
+def _states(page: Page, name: str, wanted: Sequence[tuple[Version, Span]]) -> tuple[list[Column | None], bool]:
+    """Return a column's state in each window, and whether that are all: from the last back, as far as the time allows.
 
-
-class _Read:
-    """How to read what is not at hand; equal to every other, so that only the key tells states apart."""
-
-    def __init__(self, page: Page, version: Version, span: Span, name: str) -> None:
-        self._page, self._version, self._span, self._name = page, version, span, name
-
-    def __call__(self) -> Column | None:
-        version, page = self._version, self._page
-        target = Target(
-            page.key.project, version.model.name, version.model.environment, version.name, page.asking.stage
-        )
-        try:
-            profile = page.pipeline.profile(target, moment(self._span.start), moment(self._span.stop))
-        except UnknownModel:
-            return None
-        found: Column | None = profile.columns.get(self._name)
-        return found
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Read)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@functools.lru_cache(maxsize=_KEPT)
-def _states(key: tuple[Any, ...], read: _Read) -> Column | None:
-    del key
-    return read()
+    What was read stays at hand, so that whoever asks again is told more.
+    """
+    end = time.monotonic() + _PATIENCE
+    found: list[Column | None] = [None] * len(wanted)
+    for place in reversed(range(len(wanted))):
+        version, span = wanted[place]
+        found[place] = page.overview.column_in(version, page.asking.stage, span, name)
+        if time.monotonic() > end and place:
+            return found, False
+    return found, True
 
 
 def _heat(known: list[Column], before: Column | None, columns: Sequence[Column | None]) -> dict[str, Any]:

@@ -106,9 +106,10 @@ def _moved(name: str, series: list[Series], spans: Sequence[Span]) -> dict[str, 
     value, effect = column(chosen, spans, "value"), column(chosen, spans, "effect")
     strength = [_floors(e if e is not None else v, floor) for e, v in zip(effect, value, strict=True)]
     late = [s for s in strength[-_LATE:] if s is not None]
+    shown = [None if v is None else round(v, 4) for v in value]
     return {
-        "column": name, "metric": metric, "title": DRIFT[metric].title, "value": value, "strength": strength,
-        "n": column(chosen, spans, "n"), "late": max(late, default=-1.0),
+        "column": name, "metric": metric, "title": DRIFT[metric].title, "value": shown, "strength": strength,
+        "late": max(late, default=-1.0),
     }  # fmt: skip
 
 

@@ -63,7 +63,7 @@ function ticksOf({ from, to }: Geometry, width: number): number[] {
   const day = 86_400_000;
   const room = Math.max(3, Math.floor(width / 76));
   const span = (to - from) / room;
-  const step = [day / 24, day / 8, day / 2, day, 2 * day, 7 * day, 14 * day, 28 * day, 91 * day, 182 * day].find((s) => s >= span) ?? 365 * day;
+  const step = [day / 24, day / 8, day / 2, day, 2 * day, 7 * day, 14 * day, 28 * day, 42 * day, 91 * day, 182 * day].find((s) => s >= span) ?? 365 * day;
   const first = Math.ceil(from / step) * step;
   return Array.from({ length: Math.max(0, Math.floor((to - first) / step) + 1) }, (_, i) => first + i * step);
 }

@@ -1,5 +1,5 @@
 /** How is it different? One column beside its reference, now and over time. */
-import { useMemo, useRef } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { count, percent, short } from "../../base/format";
 import { saveDrawing, savePng, svgAddress, type Table } from "../../base/save";
 import { useChoice } from "../../base/state";
@@ -98,7 +98,7 @@ function Heat({ view, clock }: { view: DistributionsView; clock: Clock }) {
   return (
     <Figure
       title={title}
-      hint={<HeatScale steps={[0.1, 0.5, 1].map((s) => [Math.sqrt(s), percent(s * most, 0)])} />}
+      hint={view.whole ? <HeatScale steps={[0.1, 0.5, 1].map((s) => [Math.sqrt(s), percent(s * most, 0)])} /> : "older windows are being read"}
       csv={() => ({ header: ["start", ...view.bins.map((_, b) => binName(view, b))], rows: view.windows.start.map((s, i) => [iso(s), ...view.bins.map((_, b) => view.shares[i]?.[b] ?? null)]) })}
       png={() => saveHeat(title, heat.current, saveDrawing)}
     >
@@ -111,6 +111,9 @@ function Body({ view, where, at, setAt, every, setEvery }: { view: ColumnView; w
   const clock = useClock(view.zone);
   const params = useMemo(() => ({ ...where, every }), [where, every]);
   const heat = useView("distributions", params, { what: WHAT, model: where.model, environment: where.environment });
+  useEffect(() => {
+    if (heat.view && !heat.view.whole) heat.again();
+  }, [heat.view, heat.again]);
   const { start, end } = view.windows;
   const metrics = view.drift.map((m): [string, string] => [m.metric, m.title]);
   const [metric, setMetric] = useChoice("metric", metrics[0]?.[0] ?? "", metrics.map(([m]) => m));
@@ -126,7 +129,7 @@ function Body({ view, where, at, setAt, every, setEvery }: { view: ColumnView; w
         crumbs={[{ to: "/fleet", text: "Fleet" }, { to: pathTo("model", where.environment, where.model), text: where.model }]}
         words={<>{view.kind ?? "unknown kind"} · {span} · {view.has_reference ? "beside the reference" : "no reference to compare with"}</>}
       />
-      <div className="controls-bar">
+      <div className="controls-bar column-bar">
         <Tabs label="length of a window" value={every} options={EVERY.filter(([e]) => e === every || view.offered.includes(e))} onChange={setEvery} />
       </div>
       <div className="column-top">

@@ -56,6 +56,7 @@ export function Await<T>({ shown, what, children }: { shown: Shown<T>; what: str
 
 /** A few choices of which one holds, as buttons in a row; the arrow keys move among them. */
 export function Tabs({ label, value, options, onChange }: { label: string; value: string; options: [string, string][]; onChange: (value: string) => void }) {
+  if (options.length < 2) return null;
   const move = (event: React.KeyboardEvent<HTMLDivElement>) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!step) return;

@@ -19,10 +19,10 @@ const FLOORS = 4;
 export const depthOf = (floors: number) => Math.sqrt(Math.min(floors, FLOORS) / FLOORS);
 export const SCALE: [number, string][] = [0.5, 1, 2, 4].map((f) => [depthOf(f), `${f}×`]);
 
-const say = (row: DriftColumn) => (i: number) =>
+const say = (row: DriftColumn, rows: number[]) => (i: number) =>
   row.strength[i] == null
     ? "not enough data"
-    : `${short(row.strength[i], 2)}× the smallest that matters\n${row.title} ${short(row.value[i] ?? null, 3)}, n = ${count(row.n[i] ?? 0)}`;
+    : `${short(row.strength[i], 2)}× the smallest that matters\n${row.title} ${short(row.value[i] ?? null, 3)}, n = ${count(rows[i] ?? 0)}`;
 
 function Drawn({ view, where, marks, clock }: { view: DriftView; where: ModelProps; marks: TimeMark[]; clock: string }) {
   const [search, setSearch] = useChoice("columns", "");
@@ -41,15 +41,15 @@ function Drawn({ view, where, marks, clock }: { view: DriftView; where: ModelPro
             </Link>
           ),
           values: row.strength.map((s) => (s === null ? null : depthOf(s))),
-          say: say(row),
+          say: say(row, view.windows.rows),
         }),
       ),
-    [found, all, where],
+    [found, all, where, view],
   );
   const title = "Drift by column";
   const csv = () => ({
     header: ["column", "metric", "start", "value", "floors", "n"],
-    rows: found.flatMap((row) => view.windows.start.map((s, i) => [row.column, row.metric, iso(s), row.value[i] ?? null, row.strength[i] ?? null, row.n[i] ?? null])),
+    rows: found.flatMap((row) => view.windows.start.map((s, i) => [row.column, row.metric, iso(s), row.value[i] ?? null, row.strength[i] ?? null, view.windows.rows[i] ?? null])),
   });
   if (!view.columns.length) return <p className="figure nothing grey">There is no reference to compare columns with: not enough data.</p>;
   return (
