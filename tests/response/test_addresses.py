@@ -11,6 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from receiver import Canary, Receiver, alert
 
 from watchkeeper.errors import ChannelFailed
@@ -152,6 +154,32 @@ def test_checking_and_then_looking_up_again_would_be_caught(canary: Canary, monk
     monkeypatch.setattr(webhook, "checked", twice)
     asked, reached, _ = rebind(canary, monkeypatch)
     assert asked == 2 and reached == 1
+
+
+@given(st.text(max_size=60) | st.from_regex(r"https?://[^/]{0,30}(:[0-9]{0,6})?(/.*)?", fullmatch=True))
+def test_whatever_is_read_as_a_url_has_a_host_that_can_be_read_in_one_way(text: str) -> None:
+    try:
+        url = parse_url(text)
+    except ValueError:
+        return
+    assert re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:]+(\d+\.\d+\.\d+\.\d+)?", url.host)
+    assert 0 < url.port < 65536
+    assert re.fullmatch(r"/[!-~]*", url.target)
+    if url.host.rpartition(".")[2].isdigit():
+        assert str(ipaddress.IPv4Address(url.host)) == url.host
+
+
+@given(st.ip_addresses())
+def test_no_address_but_a_global_one_passes(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> None:
+    try:
+        checked(parse_url("https://hooks.example/"), Allowed(), lambda host, port: [str(address)])
+    except ValueError:
+        return
+    assert address.is_global and not address.is_multicast
+    mapped = (
+        getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None) or getattr(address, "teredo", None)
+    )
+    assert mapped is None
 
 
 def test_a_redirect_is_not_followed(canary: Canary) -> None:

@@ -109,10 +109,10 @@ class OperatorFile:
             since = time.monotonic() - self._looked
             if stamp != self._stamp or (self.problem is not None and since >= _LOOK):
                 self._stamp, self._looked = stamp, time.monotonic()
-                self._load()
+                self._load(stamp[0])
             return self._operator
 
-    def _load(self) -> None:
+    def _load(self, before: object) -> None:
         try:
             self._operator = Operator.load(self.folder)
         except InvalidMonitors as error:
@@ -121,7 +121,7 @@ class OperatorFile:
             self.problem = str(error)
         else:
             self.problem = None
-            self._stamp = tuple(map(_stamp_of, self._operator.files))
+            self._stamp = before, *map(_stamp_of, self._operator.files[1:])  # a change while it was read is one more
 
 
 @dataclass(frozen=True, slots=True)
