@@ -253,7 +253,7 @@ class Acting(Answers):
             self._catalog.version(target, make=True)
         if self.database.write(lambda c: serve(c, row, version, result)).result():
             version.model.serving = name
-        self.published(row, "serving")
+        self.published(row, serving=True)
 
     # --- small things -------------------------------------------------------------------------------------------------
 

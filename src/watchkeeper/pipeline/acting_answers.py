@@ -16,7 +16,7 @@ from watchkeeper.pipeline import acting_command, acting_rows, audit
 from watchkeeper.pipeline.acting_rows import HALTED, Move, find, move, run_name
 from watchkeeper.pipeline.acting_supervisor import GRACE
 from watchkeeper.pipeline.apply import now
-from watchkeeper.pipeline.changes import Changes
+from watchkeeper.pipeline.changes import Changes, What
 from watchkeeper.response.action import ASKING, State, evidence_hash
 from watchkeeper.store import rows
 from watchkeeper.store.database import Database
@@ -192,13 +192,14 @@ class Answers:
             self.published(row)
         return taken
 
-    def published(self, row: _Row, what: str = "action") -> None:
+    def published(self, row: _Row, *, serving: bool = False) -> None:
         """Tell those who look that an action, and its incident, changed."""
         with self.database.reading() as connection:
             project = acting_rows.project_of(connection, row)
             model = rows.select_one(connection, "model", id=row["model_id"]) or {}
-        for kind in ("action", "incident", "serving") if what == "serving" else ("action", "incident"):
-            self._changes.publish(kind, project, model.get("name"), model.get("environment"))  # type: ignore[arg-type]
+        kinds: tuple[What, ...] = ("action", "incident", "serving") if serving else ("action", "incident")
+        for kind in kinds:
+            self._changes.publish(kind, project, model.get("name"), model.get("environment"))
 
     def _answered(self, job: Callable[[sqlite3.Connection], _Row], end: float | None = None) -> dict[str, Any]:
         row = self.database.write(job).result()

@@ -186,7 +186,8 @@ def _refuse(connection: sqlite3.Connection, decision: Decision, refusal: Refusal
     name = decision.act.do
     query = "SELECT data FROM timeline WHERE incident_id = ? AND kind = 'action' ORDER BY id DESC LIMIT 20"
     said = (json.loads(data) for (data,) in connection.execute(query, (decision.incident,)))
-    if next((d for d in said if d.get("name") == name), {}).get("code") == refusal.code:
+    last = next((told for told in said if told.get("name") == name), None)
+    if last is not None and last.get("code") == refusal.code:
         return
     data = {"name": name, "code": refusal.code, "decision": decision.id}
     timeline.note(
@@ -200,7 +201,7 @@ def _write(connection: sqlite3.Connection, decision: Decision, found: Ranges) ->
     forced = guards.frozen(_proposal(decision), _past(connection, decision))
     asks = not act.dry_run and (act.approve == "person" or forced is not None)
     evidence, at = evidence_hash(findings), wall()
-    row = {
+    row: dict[str, Any] = {
         "id": decision.id, "project_id": project_id(connection, model.project), "incident_id": decision.incident,
         "model_id": model.id, "name": act.do, "state": "awaiting approval" if asks else "proposed",
         "rule": json.dumps(act.to_dict()), "request": _request(decision, found, findings), "result": "{}",
