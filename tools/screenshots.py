@@ -98,6 +98,8 @@ def take_site(chromium: Browser, folder: Path) -> None:
                     page.wait_for_timeout(
                         1500
                     )  # documents, then charts; the stream of events never lets the network be idle
+                    for event in ("beforeprint", "afterprint"):  # draws the charts that are still out of sight
+                        page.evaluate(f"dispatchEvent(new Event('{event}'))")
                     if name == "monitors":
                         page.get_by_role("button", name="Replay").click()
                         page.wait_for_selector(".outcome .heat")

@@ -1,5 +1,6 @@
 /** A chart over time in its figure: title, legend, downloads; the room is there before the chart is, so nothing moves. */
-import { Suspense, lazy, useRef, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ComponentType, type ReactNode } from "react";
+import { useNear } from "../../base/near";
 import type { Table } from "../../base/save";
 import type { ChartHandle } from "../../charts/EChart";
 import { Figure } from "../../charts/Figure";
@@ -7,11 +8,21 @@ import type { MetricLines, Windows } from "../documents";
 import { iso } from "./points";
 import type { SeriesProps } from "./SeriesChart";
 
-const load = () => import("./SeriesChart");
-const SeriesChart = lazy(load);
+type Drawing = ComponentType<SeriesProps>;
+let drawing: Drawing | null = null;
+const load = () => import("./SeriesChart").then((found) => (drawing = found.default));
 
 /** Fetches the drawing code while nothing else is to do, so that the first chart does not wait for it. */
 export const prepareCharts = () => void load();
+
+/** The drawing code, at once where it is there already: React's own way of waiting would take a third of a second more. */
+function useDrawing(): Drawing | null {
+  const [found, setFound] = useState(() => drawing);
+  useEffect(() => {
+    if (!found) void load().then((made) => setFound(() => made));
+  }, [found]);
+  return found;
+}
 
 export function seriesTable(windows: Windows, lines: MetricLines): Table {
   const sides = [lines.realised, lines.estimated];
@@ -61,6 +72,9 @@ type Props = Omit<SeriesProps, "chart"> & { title: string; hint?: ReactNode; con
 
 export function SeriesFigure({ title, hint, controls, className, ...rest }: Props) {
   const chart = useRef<ChartHandle>(null);
+  const room = useRef<HTMLDivElement>(null);
+  const near = useNear(room, true); // a chart far below the screen would only keep the one in sight waiting
+  const Chart = useDrawing();
   const known = rest.lines.realised !== null || rest.lines.estimated !== null;
   return (
     <Figure
@@ -71,14 +85,9 @@ export function SeriesFigure({ title, hint, controls, className, ...rest }: Prop
       csv={() => seriesTable(rest.windows, rest.lines)}
       png={() => chart.current?.png(title)}
     >
-      <div className="chart-room" style={{ height: rest.height }}>
-        {known ? (
-          <Suspense fallback={null}>
-            <SeriesChart {...rest} chart={chart} />
-          </Suspense>
-        ) : (
-          <p className="nothing grey">not enough data</p>
-        )}
+      <div ref={room} className="chart-room" style={{ height: rest.height }}>
+        {known && near && Chart && <Chart {...rest} chart={chart} />}
+        {!known && <p className="nothing grey">not enough data</p>}
       </div>
     </Figure>
   );
