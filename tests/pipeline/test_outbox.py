@@ -227,6 +227,37 @@ def test_one_letter_that_always_fails_does_not_hold_up_the_others(post: Post, re
     assert post.until(lambda: [row["state"] for row in post.rows()] == ["waiting", "sent", "sent", "sent", "sent"])
 
 
+def test_the_first_letter_that_arrives_again_frees_those_that_wait_for_long(tmp_path: Path, receiver: Receiver) -> None:
+    post = Post(tmp_path / "store", Patience()).write(hooks(hook=receiver.port))
+    post.enqueue(["hook"])
+    post.enqueue(["hook"], incident=8)
+    in_half_an_hour = now() + 1_800_000_000
+    for number in (1, 2):
+        post.set("outbox", {"id": number}, attempts=9, error="it answered 500", due=in_half_an_hour)
+    post.start()
+    post.enqueue(["hook"], incident=9)
+    assert post.settled()
+    assert [message.body["data"]["incident"] for message in receiver.messages] == [9, 7, 8]
+    post.close()
+
+
+def test_a_channel_that_fails_is_seen_to_though_fresh_letters_replace_the_old(post: Post, receiver: Receiver) -> None:
+    receiver.answer = lambda message: 500
+    post.start()
+    post.enqueue(["hook"])
+    assert post.until(lambda: post.rows()[0]["attempts"] > 0)
+    post.outbox.stop(10)
+    post.enqueue(["hook"], kind="escalated")
+    post.enqueue(["hook"], kind="resolved")
+    told = post.outbox.status("default")[0]
+    assert (told["state"], told["last_error"], told["waiting"]) == ("failing", "it answered 500", 1)
+    receiver.answer = lambda message: 204
+    post.restart()
+    assert post.settled()
+    told = post.outbox.status("default")[0]
+    assert (told["state"], told["last_error"]) == ("fine", None)
+
+
 def test_pauses_are_at_random_double_and_end_at_an_hour() -> None:
     patience = Patience()
     for failures in (1, 2, 5, 12, 40, 5000):

@@ -66,7 +66,7 @@ class Outbox:
         Returns
         -------
         channels
-            ``name``, ``kind``, ``state`` (``fine``; ``failing``: a letter waits that did not arrive at first; ``dead
+            ``name``, ``kind``, ``state`` (``fine``; ``failing``: one waits that did not arrive, or replaces such a one; ``dead
             letters``: one was given up in the last 7 days), ``last_sent``, ``last_error``, ``waiting``, ``dead``.
         """
         with self._database.reading() as connection:
@@ -146,7 +146,7 @@ def _counts(connection: sqlite3.Connection, project: str) -> dict[str, dict[str,
         return {}
     query = (
         "SELECT channel, max(sent), sum(state = 'waiting'), sum(state = 'dead'), "
-        "sum(state = 'waiting' AND attempts > 0), sum(state = 'dead' AND due >= ?) FROM outbox "
+        "sum(state = 'waiting' AND error IS NOT NULL), sum(state = 'dead' AND due >= ?) FROM outbox "
         "WHERE project_id = ? GROUP BY channel"
     )
     names = ("sent", "waiting", "dead", "failing", "lately")

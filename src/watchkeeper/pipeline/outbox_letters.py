@@ -21,6 +21,7 @@ from watchkeeper.response.alert import Alert
 from watchkeeper.store import rows
 
 _TAG = "outbox"
+_WAITING = "SELECT id, kind, error FROM outbox WHERE incident_id = ? AND channel = ? AND state = 'waiting' ORDER BY id"
 _SAME = "SELECT 1 FROM outbox WHERE incident_id IS ? AND channel = ? AND key = ?"
 _SECOND = 1_000_000
 _LONGEST_ERROR = 500
@@ -86,10 +87,10 @@ def enqueue(
     for channel in dict.fromkeys(channels):
         if connection.execute(_SAME, (incident, channel, key)).fetchone():
             continue
-        _replace(connection, incident, channel)
+        trouble = _replace(connection, incident, channel)
         rows.insert(
             connection, "outbox", project_id=number, incident_id=incident, channel=channel, kind=alert.kind, key=key,
-            payload=payload, created=at, attempts=0, due=at, state="waiting",
+            payload=payload, created=at, attempts=0, due=at, state="waiting", error=trouble,
         )  # fmt: skip
     return key
 
@@ -106,10 +107,14 @@ def _key(connection: sqlite3.Connection, incident: int | None, kind: str) -> str
     return f"{tag['value']}-{incident}-{kind}-{connection.execute(query, (incident, kind)).fetchone()[0] + 1}"
 
 
-def _replace(connection: sqlite3.Connection, incident: int | None, channel: str) -> None:
-    query = "SELECT id FROM outbox WHERE incident_id = ? AND channel = ? AND state = 'waiting' AND kind != 'resolved'"
-    for (number,) in connection.execute(query, (incident, channel)).fetchall():
-        _change(connection, number, state="replaced")
+def _replace(connection: sqlite3.Connection, incident: int | None, channel: str) -> str | None:
+    """Replace what waits; return why it did not arrive, so that a channel that fails is seen to with what comes after."""
+    trouble = None
+    for number, kind, error in connection.execute(_WAITING, (incident, channel)).fetchall():
+        trouble = error or trouble
+        if kind != "resolved":
+            _change(connection, number, state="replaced")
+    return trouble
 
 
 def waiting(connection: sqlite3.Connection, channel: str | None, known: Iterable[str]) -> list[tuple[int, int]]:
@@ -142,8 +147,7 @@ def note_sent(connection: sqlite3.Connection, letter: Letter) -> None:
     data = _told(letter) | {"attempts": letter.attempts + 1}
     text = f"{letter.channel} was told ({letter.alert.kind})."
     timeline.note(connection, letter.incident, "notified", text, data=data)
-    if letter.attempts:
-        release(connection, letter.channel)
+    release(connection, letter.channel)
 
 
 def note_failed(connection: sqlite3.Connection, letter: Letter, why: str, again: bool, patience: Patience) -> None:
@@ -154,6 +158,8 @@ def note_failed(connection: sqlite3.Connection, letter: Letter, why: str, again:
     attempts, at, why = row["attempts"] + 1, now(), why[:_LONGEST_ERROR]
     if row["state"] != "waiting":
         _change(connection, letter.id, attempts=attempts, error=why)
+        for number, *_ in connection.execute(_WAITING, (letter.incident, letter.channel)).fetchall():
+            _change(connection, number, error=why)
         return
     old = at - row["created"] >= patience.give_up * _SECOND and attempts >= patience.attempts
     dead = old or not again
