@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 DEFAULT_URL = "http://127.0.0.1:8640"
 
@@ -33,3 +34,9 @@ def environment() -> Environment:
     return Environment(
         get("WATCHKEEPER_URL") or DEFAULT_URL, get("WATCHKEEPER_KEY") or None, get("WATCHKEEPER_SPOOL") or None
     )
+
+
+def action_folder() -> Path | None:
+    """Return the folder in which a command that the server runs finds its request; None in any other process."""
+    named = os.environ.get("WATCHKEEPER_ACTION_DIR")
+    return Path(named) if named else None

@@ -23,9 +23,14 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--behind-proxy", is_flag=True, help="A proxy in front does TLS: listen where other machines reach it.")
 @click.option("--tls-cert", type=FILE, help="PEM file with the certificate.")
 @click.option("--tls-key", type=FILE, help="PEM file with its private key.")
+@click.option(
+    "--base", type=click.Choice(["hour", "day"]), default="hour", show_default=True,
+    help="Keep profiles by the hour, or by the day, which is smaller and faster.",
+)  # fmt: skip
 def serve(store: Path, **options: Any) -> int:
     """Serve: take predictions and labels, measure, and answer. The very first start shows a key, once."""
     require_server()
+    from watchkeeper.pipeline.settings import PipelineSettings
     from watchkeeper.server.binding import Binding
     from watchkeeper.server.run import serve as run_server
 
@@ -37,7 +42,7 @@ def serve(store: Path, **options: Any) -> int:
         certificate=options["tls_cert"],
         private_key=options["tls_key"],
     )
-    run_server(store, binding, click.echo)
+    run_server(store, binding, click.echo, PipelineSettings(base=options["base"]))
     return 0
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
+from typing import Any
 
 import click
 
+from watchkeeper.cli.reach import require_server
 from watchkeeper.cli.root import FILE, cli
 from watchkeeper.cli.tables import show_report
 
@@ -14,12 +18,50 @@ from watchkeeper.cli.tables import show_report
 @click.option(
     "--folder", type=FILE, default=Path("watchkeeper-demo"), show_default=True, help="Where to write the files."
 )
-@click.option("--exit", "exit_", is_flag=True, help="End by itself (the demo does, as long as it has no server).")
-def demo(folder: Path, exit_: bool) -> int:
-    """Run the main job on real flights: New York 2013, July against March."""
+@click.option("--exit", "exit_", is_flag=True, help="End by itself, with a summary, when all months were served.")
+@click.option(
+    "--months", type=click.IntRange(1, 9), default=9, show_default=True, help="So many months, from April on."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Of the server; any free one unless said.")
+@click.option("--compare", is_flag=True, help="Only compare two tables, July with March: no server, half a minute.")
+def demo(folder: Path, exit_: bool, months: int, port: int, compare: bool) -> int:
+    """Serve a model of real flights for nine months in minutes: late labels, drift, an incident, a model that is fitted anew.
+
+    New York 2013; one fault is planted, and named. Then it stays up, so that you can look, until Ctrl-C.
+    """
+    if compare:
+        return _compare(folder)
+    require_server()
+    from watchkeeper.demo.loop import MONTHS, run_loop
+
+    began = time.monotonic()
+    made = run_loop(folder, lambda said: click.echo(said, nl=True), numbers=MONTHS[:months], port=port)
+    try:
+        _tell(made.summary, time.monotonic() - began)
+        click.echo(f"Summary  {made.file}\nStore    {folder / 'store'}")
+        if not exit_:
+            click.echo(f"Page     {made.login()}\n         This link logs one browser in. Ctrl-C ends the demo.")
+            with contextlib.suppress(KeyboardInterrupt):
+                made.server.wait()
+    finally:
+        made.close()
+    return 0
+
+
+def _tell(summary: dict[str, Any], seconds: float) -> None:
+    click.echo(f"\nDone in {seconds:.0f} s. Incidents:")
+    for incident in summary["incidents"]:
+        ended = (incident["resolved"] or "still open")[:10]
+        click.echo(f"  {incident['opened'][:10]} to {ended}  {incident['severity']:8}  {incident['title']}")
+        for action in incident["actions"]:
+            click.echo(f"      {action['name']}: {action['state']}. {action['result'].get('words', '')}")
+    click.echo()
+
+
+def _compare(folder: Path) -> int:
+    """Compare July with March, two tables and nothing else."""
     from watchkeeper.demo.run import run_demo
 
-    del exit_
     made = run_demo(folder, lambda said: click.echo(f"- {said}"))
     click.echo()
     show_report(made.report)

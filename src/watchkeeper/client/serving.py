@@ -8,7 +8,7 @@ import time
 from watchkeeper.client.plan import Plan
 from watchkeeper.client.wire import Line
 
-EVERY, PATIENCE = 30.0, 0.5
+PATIENCE = 0.5
 
 
 class Serving:
@@ -20,9 +20,11 @@ class Serving:
         self._asked: float | None = None
 
     def version(self) -> str | None:
-        """Return the version, as old as half a minute; the first call waits half a second for it."""
+        """Return the version as it was said last, asking anew where that is old; the first call waits half a second for it."""
         first, now = self._asked is None, time.monotonic()
-        if self._plan.address is not None and (self._asked is None or now - self._asked >= EVERY):
+        if self._plan.address is not None and (
+            self._asked is None or now - self._asked >= self._plan.settings.serving_every
+        ):
             self._asked = now
             done = _thread.allocate_lock()
             done.acquire()

@@ -31,6 +31,8 @@ class Settings:
         Seconds by which the exit of the process is delayed at most.
     deadline
         Seconds that one request may take as a whole.
+    serving_every
+        Seconds for which what the server said of the serving version is believed.
     """
 
     durability: Literal["memory", "disk"] = "memory"
@@ -42,3 +44,4 @@ class Settings:
     spool_bytes: int = 256 * 2**20
     exit_budget: float = 2.0
     deadline: float = 5.0
+    serving_every: float = 30.0

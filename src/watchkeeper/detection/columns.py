@@ -119,6 +119,13 @@ def column_changes(baseline: Baseline, current: Profile) -> list[ColumnChange]:
     return changes
 
 
+def natural_variations(baseline: Baseline) -> dict[str, float]:
+    """Return how far parts of the reference lie from the whole, by column: a smaller distance is no news."""
+    profile = baseline.profile
+    days = baseline.once("days", lambda: dependence.day_codes(profile))
+    return {name: _Side(profile, days, name, baseline).natural_variation() for name in profile.columns}
+
+
 def _column_change(reference: _Side, current: _Side, judged: bool) -> ColumnChange:
     before, after = reference.column, current.column
     effects = (reference.design_effect(), current.design_effect()) if judged else (1.0, 1.0)

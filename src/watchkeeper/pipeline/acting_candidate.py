@@ -28,6 +28,7 @@ CANDIDATE, SCORED, PROFILE, ROWS = "candidate.json", "holdout.parquet", "referen
 _LONGEST = {"version": 256, "artefact": 2048}
 _MOST_BYTES = {CANDIDATE: 64 << 10, SCORED: 256 << 20, PROFILE: 64 << 20, ROWS: 1 << 30}
 _MOST_UNPACKED = 2 << 30
+_OF_PREDICTIONS = {"accuracy", "error_rate", "f1", "precision", "recall", "specificity", "f1_macro", "f1_weighted"}
 _LEAST_SHARE = 0.95
 """So many of the held-out rows must be scored: who leaves out the hard ones is no better."""
 
@@ -88,8 +89,12 @@ class Judged:
     schema: Schema
     complete: bool
 
-    def compare(self) -> Comparison:
-        """Compare the versions: AUC of a binary task with scores, root mean squared error of a regression, else accuracy."""
+    def compare(self, alarmed: str | None = None) -> Comparison:
+        """Compare the versions by what alarmed: accuracy where that rests on predictions, AUC where it rests on scores.
+
+        A regression is compared by its root mean squared error. Where nothing is said, or it has no paired comparison, a binary
+        task with scores is compared by its AUC.
+        """
         batches = [_batch(table, self.schema) for table in (self.champion, self.challenger)]
         days = local_days(batches[0].moments(self.schema.timestamp or "timestamp").values, self.schema.zone)
         first, second = (outcome_rows(batch) for batch in batches)
@@ -99,7 +104,7 @@ class Judged:
         if not isinstance(first, ClassRows) or not isinstance(second, ClassRows):
             raise ActionRefused(f"Versions of a {self.schema.task} task cannot be compared yet.")
         known = first.label >= 0
-        if judged_column(self.schema) in self.schema.scores().values():
+        if alarmed not in _OF_PREDICTIONS and judged_column(self.schema) in self.schema.scores().values():
             sides = first.scores[0][known], second.scores[0][known]
             return compare("roc_auc", first.label[known], *sides, days[known])
         return compare("accuracy", first.label[known], first.prediction[known], second.prediction[known], days[known])

@@ -64,7 +64,7 @@ def outcome(row: _Row, folder: Path, version: Version, catalog: Catalog) -> dict
     if any(v.name == candidate.version for v in catalog.versions_of(version.model)):
         raise ActionRefused(f"version {candidate.version!r} is there already; a retraining makes a new one.")
     judged = acting_candidate.judge(folder, pq.read_table(held_out(folder)), schema_of(version))
-    found = judged.compare()
+    found = judged.compare(json.loads(row["request"])["findings"][0]["metric"])
     told |= {"candidate": {"version": candidate.version, "artefact": candidate.artefact}, "comparison": found.to_dict()}
     told["reference"], told["reference_digest"] = _keep_reference(folder, judged, version)
     said = f"Version {candidate.version}: {found.words}"

@@ -234,6 +234,7 @@ def _request(decision: Decision, found: Ranges, findings: list[dict[str, Any]]) 
         "decision": decision.id, "action": decision.act.do, "project": version.model.project,
         "environment": version.model.environment, "model": version.model.name, "serving": version.name,
         "incident": decision.incident, "reason": _reason(decision), "findings": findings,
+        "since": None if decision.since is None else moment(decision.since).isoformat(),
         "training": _span(found.training, TRAINING), "holdout": _span(found.holdout, HOLDOUT),
         "columns": {
             "id": schema.id, "timestamp": schema.timestamp, "target": schema.target, "score": schema.score,

@@ -19,7 +19,7 @@ from watchkeeper.pipeline.catalog import Catalog, Version
 from watchkeeper.pipeline.group import Change, Entry, Group
 from watchkeeper.pipeline.incoming import values_array
 from watchkeeper.pipeline.partition import LABELS, Partition, RawRows, profile_of, with_labels
-from watchkeeper.pipeline.stored import ProfileStore, StoredWindow, empty_window, window_row
+from watchkeeper.pipeline.stored import ProfileStore, StoredWindow, window_row
 from watchkeeper.profiles.codec import decode, encode
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.schema import Schema
@@ -93,7 +93,7 @@ class Applier:
             if (number, stage) == partition.key[:2] and window.start <= partition.start < window.stop:
                 return window
         found = self._profiles.at(connection, partition.version, partition.stage, partition.start)
-        return found or empty_window(partition.version, partition.start)
+        return found or self._profiles.empty(connection, partition.version, partition.stage, partition.start)
 
     def _change(
         self, connection: sqlite3.Connection, version: Version, stage: str, window: StoredWindow, changes: list[Change],
@@ -105,8 +105,7 @@ class Applier:
             window.profile = self.made_anew(connection, version, stage, (window.start, window.stop), changes)
             applied.rebuilt += 1
         else:
-            for change, plan in zip(changes, plans, strict=True):
-                self._add(connection, change, plan, window)
+            self._add(connection, list(zip(changes, plans, strict=True)), window)
         for change, plan in zip(changes, plans, strict=True):
             change.partition.labelled.add(_hashes_of(change, plan.first))
             applied.labelled[change.partition.key] = len(plan.first)
@@ -121,14 +120,20 @@ class Applier:
         late = {name: winners[name] for name in first if name not in fresh}
         return _Plan(winners, first, late, replaced)
 
-    def _add(self, connection: sqlite3.Connection, change: Change, plan: _Plan, window: StoredWindow) -> None:
-        """Add new rows with their labels, and labels to rows that were counted before."""
+    def _add(self, connection: sqlite3.Connection, changes: list[tuple[Change, _Plan]], window: StoredWindow) -> None:
+        """Add new rows with their labels, and labels to rows counted before: as few large tables, not as many small ones."""
         schema = window.profile.schema
-        for table in change.rows:
-            made = profile_of(with_labels(table, schema, plan.winners), schema)
+        new = [with_labels(table, schema, plan.winners) for change, plan in changes for table in change.rows]
+        for table in _together(new):
+            made = profile_of(table, schema)
             window.profile = made if window.profile.rows == 0 else window.profile.merge(made)
-        for table in self._raw_rows(connection, change.partition, plan.late) if plan.late else []:
-            window.profile.label(_batch(with_labels(table, schema, plan.late), window.profile))
+        late = [
+            with_labels(table, schema, plan.late)
+            for change, plan in changes
+            for table in (self._raw_rows(connection, change.partition, plan.late) if plan.late else [])
+        ]
+        for table in _together(late):
+            window.profile.label(_batch(table, window.profile))
 
     def _sorted(
         self, connection: sqlite3.Connection, change: Change, winners: Labels, fresh: set[str]
@@ -323,6 +328,18 @@ def _waiting_row(label: tuple[str, Any, int, int]) -> pa.Table:
 def _hashes_of(change: Change, names: set[str]) -> Any:
     wanted = {h for (name, *_), h in zip(change.labels, change.label_hashes, strict=True) if name in names}
     return np.array(sorted(wanted), dtype=np.uint64)
+
+
+def _together(tables: list[pa.Table]) -> list[pa.Table]:
+    """Return tables joined as far as they have the same columns of the same types."""
+    groups: list[list[pa.Table]] = []
+    for table in tables:
+        same = next((g for g in groups if g[0].schema.equals(table.schema)), None)
+        if same is None:
+            groups.append([table])
+        else:
+            same.append(table)
+    return [pa.concat_tables(group) for group in groups]
 
 
 def _batch(table: pa.Table, profile: Profile) -> Batch:

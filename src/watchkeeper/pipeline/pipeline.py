@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from watchkeeper.errors import CorruptProfile
 from watchkeeper.pipeline.accept import Accepting
 from watchkeeper.pipeline.apply import now
 from watchkeeper.pipeline.catalog import Catalog, schema_from
+from watchkeeper.pipeline.changes import Changes
+from watchkeeper.pipeline.damage import report_damage
 from watchkeeper.pipeline.keys import Keys
+from watchkeeper.pipeline.loop import Loop, Parts
+from watchkeeper.pipeline.partition import RawRows
 from watchkeeper.pipeline.reading import Reading, reference_words
 from watchkeeper.pipeline.roles import check_reference
 from watchkeeper.pipeline.settings import PipelineSettings
@@ -27,7 +32,7 @@ from watchkeeper.store.database import Database
 from watchkeeper.store.lock import FolderLock
 
 
-class Pipeline:
+class Pipeline(Loop):
     """A store that is open: takes batches, counts them, measures windows, and tells of them. Thread-safe.
 
     Made by :meth:`open`; holds the folder until :meth:`close`.
@@ -43,7 +48,11 @@ class Pipeline:
             self.keys = Keys(self.database)
             self._accepting = Accepting(self.database, self.catalog, settings)
             self._reading = Reading(self.database, self.catalog)
-            self._worker = Worker(self.database, self.catalog, settings, folder, self._accepting)
+            raw = RawRows(folder, lambda kind, row, error: report_damage(self.database, folder, kind, row, error))
+            super().__init__(
+                Parts(self.database, self.catalog, raw, folder, self.set_reference, self._keeping_files, Changes())
+            )
+            self._worker = Worker(self.database, self.catalog, settings, folder, self._accepting, self.detecting)
         except BaseException:
             self.database.close()
             raise
@@ -66,11 +75,13 @@ class Pipeline:
             lock.close()
             raise
         made._worker.start()
+        made._start_loop()
         return made
 
     def close(self, timeout: float = 10.0) -> None:
         """Count what was accepted, as far as ``timeout`` seconds allow, and let the folder go; what remains is in the inbox."""
         self._worker.stop(timeout)
+        self._end_loop(timeout)
         self.database.close()
         self._lock.close()
 
@@ -80,8 +91,12 @@ class Pipeline:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _keeping_files(self) -> AbstractContextManager[None]:
+        return self._worker.upkeep.keeping_files()
+
     def announce(self, url: str) -> None:
-        """Let other processes on this machine know where it answers."""
+        """Let other processes on this machine, and those who are told of incidents, know where it answers."""
+        self.address = url
         self._lock.announce(url)
 
     def settle(self, timeout: float = 60.0) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Literal
 
 from watchkeeper.pipeline.values import Every
 
@@ -14,6 +15,8 @@ class PipelineSettings:
 
     Attributes
     ----------
+    base
+        By what profiles are kept: the hour, or the day, which is smaller and faster where nobody looks at hours.
     measured
         The windows that are measured as rows and labels come.
     accept_future
@@ -39,6 +42,7 @@ class PipelineSettings:
         A partition whose hour ended so long ago is moved to Parquet.
     """
 
+    base: Literal["hour", "day"] = "hour"
     measured: tuple[Every, ...] = ("day", "month")
     accept_future: timedelta = timedelta(minutes=10)
     retention: timedelta = timedelta(days=400)

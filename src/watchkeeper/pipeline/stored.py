@@ -6,16 +6,18 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from watchkeeper.errors import CorruptProfile, CorruptStore, WatchkeeperError
 from watchkeeper.pipeline.catalog import Version
 from watchkeeper.profiles.profile import Profile, merge
 from watchkeeper.schema import Schema
 from watchkeeper.store import rows
-from watchkeeper.window import HOUR
+from watchkeeper.window import HOUR, calendar_window, microseconds
 
-_KEPT = 512
+_KEPT, _KEPT_DAYS = 512, 80
+_LONG_DAY = 25 * HOUR
+Base = Literal["hour", "day"]
 _NOTHING = Profile(Schema())
 
 
@@ -42,9 +44,11 @@ class ProfileStore:
         What is done about a damaged one; without it, :class:`CorruptStore` or :class:`CorruptProfile` is raised.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, base: Base = "hour") -> None:
         self.mend: Mend | None = None
+        self._base = base
         self._kept: OrderedDict[tuple[int, str, int], StoredWindow] = OrderedDict()
+        self._days: OrderedDict[tuple[int, str, int, int], Profile] = OrderedDict()
 
     def at(self, connection: sqlite3.Connection, version: Version, stage: str, start: int) -> StoredWindow | None:
         """Return the base window that holds an hour; None where there is none yet."""
@@ -65,9 +69,44 @@ class ProfileStore:
     def merged(
         self, connection: sqlite3.Connection, version: Version, stage: str, start: int, stop: int
     ) -> Profile | None:
-        """Return the profile of all rows in an interval; None where there are none."""
-        found = [window.profile for window in self.between(connection, version, stage, start, stop)]
-        return merge(found) if found else None
+        """Return the profile of all rows in an interval; None where there are none.
+
+        Days are merged once and kept at hand while they do not change, so that a month costs its days and not its hours.
+        """
+        if stop - start <= _LONG_DAY:
+            return self._merged_day(connection, version, stage, start, stop)
+        zone, found = version.schema.zone if version.schema is not None else None, []
+        while start < stop:
+            end = min(microseconds(calendar_window(start, "day", zone).end), stop)
+            found.append(self._merged_day(connection, version, stage, start, end))
+            start = end
+        known = [profile for profile in found if profile is not None]
+        return merge(known) if known else None
+
+    def _merged_day(
+        self, connection: sqlite3.Connection, version: Version, stage: str, start: int, stop: int
+    ) -> Profile | None:
+        key = (version.id, stage, start, stop)
+        if key not in self._days:
+            found = [window.profile for window in self.between(connection, version, stage, start, stop)]
+            if not found:
+                return None
+            self._days[key] = merge(found)
+            while len(self._days) > _KEPT_DAYS:
+                self._days.popitem(last=False)
+        self._days.move_to_end(key)
+        return self._days[key]
+
+    def empty(self, connection: sqlite3.Connection, version: Version, stage: str, start: int) -> StoredWindow:
+        """Return a base window without rows for an hour that has none: that hour, or its day where days are the base."""
+        assert version.schema is not None
+        if self._base == "day":
+            day = calendar_window(start, "day", version.schema.zone)
+            first, last = microseconds(day.start), microseconds(day.end)
+            query = "SELECT 1 FROM profile WHERE version_id = ? AND stage = ? AND start >= ? AND start < ? LIMIT 1"
+            if connection.execute(query, (version.id, stage, first, last)).fetchone() is None:
+                return StoredWindow(first, last, Profile(version.schema))
+        return StoredWindow(start, start + HOUR, Profile(version.schema))
 
     def _read(self, connection: sqlite3.Connection, query: str, values: list[Any]) -> Iterator[StoredWindow]:
         names = ", ".join([*rows.COLUMNS["profile"][:-1], "crc"])
@@ -92,7 +131,9 @@ class ProfileStore:
             return self.mend(connection, of, window, error)
 
     def keep(self, version_id: int, stage: str, window: StoredWindow) -> None:
-        """Keep a window at hand."""
+        """Keep a window at hand, as it is now."""
+        for key in [k for k in self._days if k[:2] == (version_id, stage) and k[2] <= window.start < k[3]]:
+            del self._days[key]
         self._kept[version_id, stage, window.start] = window
         self._kept.move_to_end((version_id, stage, window.start))
         while len(self._kept) > _KEPT:
@@ -101,6 +142,7 @@ class ProfileStore:
     def forget(self) -> None:
         """Forget what is at hand, so that it is read anew."""
         self._kept.clear()
+        self._days.clear()
 
 
 def window_row(version_id: int, stage: str, window: StoredWindow) -> dict[str, Any]:
@@ -110,12 +152,6 @@ def window_row(version_id: int, stage: str, window: StoredWindow) -> dict[str, A
         "id": window.id, "version_id": version_id, "stage": stage, "start": window.start, "stop": window.stop,
         "rows": profile.rows, "labelled": labelled_rows(profile), "body": profile.to_bytes(),
     }  # fmt: skip
-
-
-def empty_window(version: Version, start: int) -> StoredWindow:
-    """Return an hour without rows."""
-    assert version.schema is not None
-    return StoredWindow(start, start + HOUR, Profile(version.schema))
 
 
 def labelled_rows(profile: Profile) -> int:

@@ -31,6 +31,17 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A window of a version and stage, half-open in microseconds."""
+
+    version_id: int
+    stage: str
+    every: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A row that was refused: its place in the batch, from 0, and why."""
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from watchkeeper.pipeline.apply import delays_of
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
+from watchkeeper.pipeline.detecting import Sealed, Series
 from watchkeeper.pipeline.measure import NUMBERS, Measured, measure
 from watchkeeper.pipeline.settings import PipelineSettings
 from watchkeeper.pipeline.stored import ProfileStore, labelled_rows
+from watchkeeper.pipeline.values import Place
 from watchkeeper.store import rows
 from watchkeeper.store.database import Database, Job
-from watchkeeper.window import DAY
+from watchkeeper.window import DAY, calendar_window, microseconds
 
 _LEAST_DELAYS = 100
+_MOST_EMPTY = 1_000
+Numbers = tuple[float | int | None, ...]
 _Key = tuple[int, str, str, int]
 
 
@@ -32,6 +36,7 @@ class Span:
     revision: int
     sealed_at: int | None
     dirty: int
+    rows: int
 
     @property
     def key(self) -> _Key:
@@ -39,17 +44,35 @@ class Span:
         return self.version_id, self.stage, self.every, self.start
 
     @property
+    def place(self) -> Place:
+        """The same, with its end."""
+        return Place(*self.key, self.stop)
+
+    @property
     def where(self) -> dict[str, Any]:
         """The same, for queries."""
         return {"version_id": self.version_id, "stage": self.stage, "every": self.every, "start": self.start}
+
+
+class Loop(Protocol):
+    """Is told of seals, and of what was measured."""
+
+    def at_seal(self, connection: sqlite3.Connection, sealed: Sealed) -> Job | None:
+        """Return what is to be written with a seal."""
+        ...
+
+    def told(self, model: Model, *, sealed: bool) -> None:
+        """Hear that a window's measurements, or its seal, are in the store."""
+        ...
 
 
 class Windows:
     """Measures windows. Each measurement that changed is appended with the next revision and when it was known."""
 
     def __init__(
-        self, database: Database, catalog: Catalog, profiles: ProfileStore, settings: PipelineSettings
+        self, database: Database, catalog: Catalog, profiles: ProfileStore, settings: PipelineSettings, loop: Loop
     ) -> None:
+        self._loop = loop
         self._database = database
         self._catalog = catalog
         self._profiles = profiles
@@ -95,6 +118,7 @@ class Windows:
     def seal(self, connection: sqlite3.Connection, model: Model) -> int:
         """Measure and seal every window of a model whose time has come; returns how many."""
         now, delay = model.now(), self.evaluation_delay(connection, model)
+        self._add_empty(connection, model, now - delay)
         versions = [v.id for v in self._catalog.versions_of(model)]
         due = [s for s in self._spans(connection, sealed_at=None, version_id=versions) if s.stop + delay <= now]
         for span in sorted(due, key=lambda s: (s.stop, s.key)):
@@ -114,33 +138,68 @@ class Windows:
 
     def _spans(self, connection: sqlite3.Connection, **where: Any) -> list[Span]:
         names, values = rows.condition(where)
-        fields = "version_id, stage, every, start, stop, revision, sealed_at, dirty"
+        fields = "version_id, stage, every, start, stop, revision, sealed_at, dirty, rows"
         found = connection.execute(f"SELECT {fields} FROM measured{names} ORDER BY start", values).fetchall()
         return [Span(*row) for row in found]
 
+    def _add_empty(self, connection: sqlite3.Connection, model: Model, until: int) -> None:
+        """Add the windows that nothing fell into: that no rows came is to be seen, and judged, like anything else."""
+        version = next((v for v in self._catalog.versions_of(model) if v.name == model.serving), None)
+        if version is None or version.schema is None:
+            return
+        missing: list[Place] = []
+        for every in self.measured:
+            query = "SELECT max(stop) FROM measured WHERE version_id = ? AND stage = 'serving' AND every = ?{}"
+            sealed = " AND sealed_at IS NOT NULL"
+            (at,) = connection.execute(query.format(sealed), (version.id, every)).fetchone()
+            if at is None:
+                continue
+            known = "SELECT start FROM measured WHERE version_id = ? AND stage = 'serving' AND every = ? AND start >= ?"
+            there = {start for (start,) in connection.execute(known, (version.id, every, at))}
+            for _ in range(_MOST_EMPTY):
+                window = calendar_window(at, every, version.schema.zone)
+                start, at = at, microseconds(window.end)
+                if at > until:
+                    break
+                if start not in there:
+                    missing.append(Place(version.id, "serving", every, start, at))
+        if missing:
+            self._database.write(lambda writer: _insert_empty(writer, missing, model.now())).result()
+            if connection.in_transaction:  # what was added is to be seen
+                connection.execute("ROLLBACK")
+                connection.execute("BEGIN")
+
     def _write(self, connection: sqlite3.Connection, span: Span, *, seal: bool) -> None:
         version = self._catalog.versions[span.version_id]
-        job = (
-            self._measure(connection, version, span, seal)
-            if span.dirty or span.revision < 0
-            else _seal_only(span, version)
-        )
-        self._database.write(job).result()
+        if span.dirty or span.revision < 0:
+            job, count, numbers = self._measure(connection, version, span, seal)
+        else:
+            job, count, numbers = _seal_only(span, version), span.rows, self._latest(connection, span)
+        follows = self._loop.at_seal(connection, Sealed(version, span.place, count, numbers)) if seal else None
+
+        def both(writer: sqlite3.Connection) -> None:
+            job(writer)
+            if follows is not None:
+                follows(writer)
+
+        self._database.write(both).result()
+        self._loop.told(version.model, sealed=seal)
         self._measured_at[span.key] = time.monotonic()
 
-    def _measure(self, connection: sqlite3.Connection, version: Version, span: Span, seal: bool) -> Job:
+    def _measure(
+        self, connection: sqlite3.Connection, version: Version, span: Span, seal: bool
+    ) -> tuple[Job, int, dict[Series, Numbers]]:
+        """Return what is to be written of a window, how many rows it has, and its measurements."""
         profile = self._profiles.merged(connection, version, span.stage, span.start, span.stop)
         known = version.model.now()
-        if profile is None:
-            return lambda c: rows.update(c, "measured", span.where, dirty=0, revision=max(span.revision, 0))
-        found = measure(profile, version.baseline, (span.stop - span.start) / 1e6)
         revision = span.revision + 1
+        found = measure(profile, version.baseline, (span.stop - span.start) / 1e6) if profile is not None else []
         old = self._latest(connection, span)
         changed = [m for m in found if old.get(m.series) != m.numbers]
         gone = [series for series in old.keys() - {m.series for m in found} if old[series][0] is not None]
-        changes: dict[str, Any] = {
-            "revision": revision, "known_at": known, "rows": profile.rows, "labelled": labelled_rows(profile), "dirty": 0,
-        }  # fmt: skip
+        changes: dict[str, Any] = {"revision": revision, "known_at": known, "dirty": 0}
+        if profile is not None:
+            changes |= {"rows": profile.rows, "labelled": labelled_rows(profile)}
         if seal:
             changes |= {"sealed_at": known, "sealed_revision": revision}
         series = self._series_of(connection, span)
@@ -151,7 +210,7 @@ class Windows:
             rows.insert_many(writer, "measurement", made)
             rows.update(writer, "measured", span.where, **changes)
 
-        return job
+        return job, profile.rows if profile is not None else 0, {m.series: m.numbers for m in found}
 
     def _latest(self, connection: sqlite3.Connection, span: Span) -> dict[tuple[Any, ...], tuple[Any, ...]]:
         """Return the numbers of each series of a window as they were last known."""
@@ -185,6 +244,11 @@ def _series_id(
             column_name=column, metric=metric, params=params, source=source, unit=measured.unit,
         )  # fmt: skip
     return known[measured.series]
+
+
+def _insert_empty(writer: sqlite3.Connection, missing: list[Place], known: int) -> None:
+    for place in missing:
+        rows.insert(writer, "measured", **asdict(place), revision=-1, known_at=known, rows=0, labelled=0, dirty=0)
 
 
 def _seal_only(span: Span, version: Version) -> Job:

@@ -17,6 +17,7 @@ from watchkeeper.pipeline.accept import Accepting
 from watchkeeper.pipeline.apply import Applied, Applier, now, write_job
 from watchkeeper.pipeline.catalog import Catalog, Version
 from watchkeeper.pipeline.damage import report_damage, report_lost_log, report_profile, set_batch_aside
+from watchkeeper.pipeline.detecting import Detecting
 from watchkeeper.pipeline.gather import Gatherer
 from watchkeeper.pipeline.group import Entry
 from watchkeeper.pipeline.inbox import Inbox
@@ -45,17 +46,19 @@ class Worker:
     """
 
     def __init__(
-        self, database: Database, catalog: Catalog, settings: PipelineSettings, root: Path, accepting: Accepting
-    ) -> None:
+        self, database: Database, catalog: Catalog, settings: PipelineSettings, root: Path, accepting: Accepting,
+        detecting: Detecting,
+    ) -> None:  # fmt: skip
+        self._detecting = detecting
         self._database = database
         self._catalog = catalog
         self._accepting = accepting
         self._root = root
-        self._profiles = ProfileStore()
+        self._profiles = ProfileStore(settings.base)
         raw = RawRows(root, lambda kind, row, error: report_damage(database, root, kind, row, error))
         self._gatherer = Gatherer(catalog, raw)
         self._applier = Applier(catalog, raw, self._profiles)
-        self._windows = Windows(database, catalog, self._profiles, settings)
+        self._windows = Windows(database, catalog, self._profiles, settings, detecting)
         self._inbox = Inbox(database, catalog, self._windows, settings)
         self._restating = Restating(database, catalog, raw, settings)
         self.upkeep = Upkeep(database, catalog, settings, root, self._profiles)
@@ -161,6 +164,7 @@ class Worker:
         self._careful = True
         _LOG.error("Counting failed and is tried again: %s: %s", type(error).__name__, error, exc_info=error)
         self._profiles.forget()
+        self._detecting.forget()
         try:
             with self._database.reading() as connection:
                 self._gatherer.load(connection)

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 
 from watchkeeper.errors import WatchkeeperError
 from watchkeeper.pipeline.pipeline import Pipeline
+from watchkeeper.pipeline.settings import PipelineSettings
 from watchkeeper.server.app import create_app
 from watchkeeper.server.binding import Binding
 from watchkeeper.server.entering import link_path
@@ -36,7 +37,7 @@ _MOST_HEAD = 64 << 10
 Tell = Callable[[str], None]
 
 
-def serve(folder: Path, binding: Binding, tell: Tell) -> None:
+def serve(folder: Path, binding: Binding, tell: Tell, settings: PipelineSettings | None = None) -> None:
     """Serve a store until SIGTERM or SIGINT, then end within :data:`DRAIN` seconds.
 
     Parameters
@@ -59,7 +60,7 @@ def serve(folder: Path, binding: Binding, tell: Tell) -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sys.setswitchinterval(_SWITCH)
     _allow_files()
-    with _opened(folder, binding) as served:
+    with _opened(folder, binding, settings=settings) as served:
         served.server.on_start = lambda: _say(served, binding, tell)
         served.server.run(sockets=[served.socket])
     tell("Ended; everything that was acknowledged is on disk.")
@@ -135,10 +136,12 @@ class _Served:
 
 
 @contextlib.contextmanager
-def _opened(folder: Path, binding: Binding, patience: float = DRAIN) -> Iterator[_Served]:
+def _opened(
+    folder: Path, binding: Binding, patience: float = DRAIN, settings: PipelineSettings | None = None
+) -> Iterator[_Served]:
     """Open a store and a socket, and close them in good order; ``patience`` is how long the end may take."""
     hosts = binding.hosts()
-    pipeline = Pipeline.open(folder)
+    pipeline = Pipeline.open(folder, settings)
     server: Server | None = None
     try:
         with binding.listen() as listening:

@@ -1,0 +1,224 @@
+"""What a seal sets off: findings, what they do to incidents, who is told and what is proposed, all in one transaction."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from watchkeeper.detection.between import Spread, reference_spread
+from watchkeeper.detection.columns import natural_variations
+from watchkeeper.detection.series import Finding, Point, SeriesKey
+from watchkeeper.detection.verdict import worst
+from watchkeeper.detection.watched import PERFORMANCE
+from watchkeeper.metrics.names import DRIFT
+from watchkeeper.pipeline.catalog import Model, Version
+from watchkeeper.pipeline.changes import Changes
+from watchkeeper.pipeline.incidents import Incidents
+from watchkeeper.pipeline.measure import NUMBERS
+from watchkeeper.pipeline.rules import InForce, Rules
+from watchkeeper.pipeline.values import Place
+from watchkeeper.response.evaluate import evaluate
+from watchkeeper.response.incidents import Explanation, explain, identity, react
+from watchkeeper.store import rows
+from watchkeeper.store.database import Job
+from watchkeeper.window import Window, moment
+
+Series = tuple[str | None, str | None, str, str, str]
+"""Segment, column, metric, parameters and source, as :attr:`Measured.series` has them."""
+_HISTORY = 60
+_JUDGED_BY_DISTANCE = {"wasserstein", "jensen_shannon"}
+_BEFORE = 14
+"""Sealed windows before, whose effects say how far a column lay from the reference already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A sealed window with its rows and its measurements as they are known at the seal."""
+
+    version: Version
+    window: Place
+    rows: int
+    numbers: Mapping[Series, tuple[float | int | None, ...]]
+
+
+class Findings:
+    """Evaluates monitors on a sealed window, with the sealed windows before it, as each was known at its own seal."""
+
+    def __init__(self) -> None:
+        self._histories: dict[tuple[int, str, SeriesKey], list[Point]] = {}
+
+    def of(self, connection: sqlite3.Connection, force: InForce, sealed: Sealed) -> list[Finding]:
+        """Return what each check says."""
+        latest, window = self._points(sealed), sealed.window
+        span = Window(moment(window.start), moment(window.stop))
+        found = evaluate(force.monitors, span, latest, self.history_of(connection, sealed), force.share)
+        self._remember(sealed, latest)
+        return found
+
+    def forget(self) -> None:
+        """Forget what was read of the store, after a failure."""
+        self._histories.clear()
+
+    def history_of(self, connection: sqlite3.Connection, sealed: Sealed) -> Callable[[SeriesKey], Sequence[Point]]:
+        """Return how to get the sealed windows of a series before this one, oldest first."""
+        window, version = sealed.window, sealed.version
+
+        def history(key: SeriesKey) -> Sequence[Point]:
+            place = (version.id, window.every, key)
+            if place not in self._histories:
+                self._histories[place] = _read_history(connection, window, key)
+            return [p for p in self._histories[place] if p.start < window.start]
+
+        return history
+
+    def _points(self, sealed: Sealed) -> dict[SeriesKey, Point]:
+        baseline, window = sealed.version.baseline, sealed.window
+        natural = natural_variations(baseline) if baseline is not None else {}
+        found: dict[SeriesKey, Point] = {}
+        for (segment, column, metric, _, source), numbers in sealed.numbers.items():
+            key = SeriesKey(metric, column, segment, source)
+            point = _point(window.start, window.stop, numbers, sealed.rows)
+            if baseline is not None and window.every == "day" and metric in PERFORMANCE:
+                point = _with_spread(point, reference_spread(baseline, metric, point.reference, _column_of(segment)))
+            if metric in _JUDGED_BY_DISTANCE and column is not None:
+                point = replace(point, floor=_floor(metric, natural.get(column, 0.0)))
+            if key not in found or math.isnan(
+                found[key].p_value
+            ):  # of two units of one distance, the one that is judged
+                found[key] = point
+        return found
+
+    def _remember(self, sealed: Sealed, latest: Mapping[SeriesKey, Point]) -> None:
+        """Add a window to the histories at hand; in the store it is there once its seal is committed."""
+        for (version, every, key), known in self._histories.items():
+            if (version, every) == (sealed.version.id, sealed.window.every) and key in latest:
+                known.append(latest[key])
+                del known[:-_HISTORY]
+
+
+class Detecting:
+    """Evaluates the monitors in force when a window is sealed. What it concludes is written with the seal, or not at all."""
+
+    def __init__(self, rules: Rules, incidents: Incidents, changes: Changes, follow: Callable[[], None]) -> None:
+        self._changes = changes
+        self._follow = follow
+        self._rules = rules
+        self._incidents = incidents
+        self._findings = Findings()
+
+    def at_seal(self, connection: sqlite3.Connection, sealed: Sealed) -> Job | None:
+        """Return what is to be written with the seal of a window; None where no monitor looks at such windows."""
+        window = sealed.window
+        force = self._rules.of(connection, sealed.version) if window.stage == "serving" else None
+        if force is None or window.every != force.monitors.every:
+            return None
+        return self._written(connection, force, sealed, self._findings.of(connection, force, sealed))
+
+    def told(self, model: Model, *, sealed: bool) -> None:
+        """Let those who look know that measurements, or a seal with all that follows from it, are in the store."""
+        self._changes.publish("measured", model.project, model.name, model.environment)
+        if sealed:
+            self._follow()
+            self._changes.publish("incident", model.project, model.name, model.environment)
+
+    def forget(self) -> None:
+        """Forget what was read of the store, after a failure."""
+        self._findings.forget()
+
+    # --- what is written ----------------------------------------------------------------------------------------------
+
+    def _written(self, connection: sqlite3.Connection, force: InForce, sealed: Sealed, findings: list[Finding]) -> Job:
+        version, window = sealed.version, sealed.window
+        standing = self._incidents.standing(connection, version.model.id)
+        steps = react({cause: held.standing for cause, held in standing.items()}, findings, force.opening)
+        columns = self._explained(connection, sealed, findings) if any(s.kind == "open" for s in steps) else []
+        by_monitor: dict[str, list[Finding]] = {}
+        for finding in findings:
+            by_monitor.setdefault(finding.monitor, []).append(finding)
+        known = version.model.now()
+        verdicts = [_verdict_row(window, name, some, known) for name, some in by_monitor.items()]
+
+        def job(writer: sqlite3.Connection) -> None:
+            rows.insert_many(writer, "verdict", verdicts, replace=True)
+            for step in steps:
+                self._incidents.carry_out(writer, force, version, standing.get(step.cause), step, columns, window)
+
+        return job
+
+    def _explained(self, connection: sqlite3.Connection, sealed: Sealed, findings: list[Finding]) -> list[Explanation]:
+        """Return the columns that moved as something began, measured against the windows before."""
+        evidence = [f for f in findings if f.column is not None and f.alarming]
+        history = self._findings.history_of(connection, sealed)
+        keys = {identity(f): SeriesKey(f.metric, f.column, f.segment, f.source) for f in evidence}
+        earlier = {check: [p.effect for p in history(key)[-_BEFORE:]] for check, key in keys.items()}
+        return explain(evidence, earlier)
+
+
+def _verdict_row(window: Place, monitor: str, findings: list[Finding], known: int) -> list[Any]:
+    told = [f.to_dict() for f in findings if f.verdict != "ok"] or [f.to_dict() for f in findings[:1]]
+    name = worst(f.verdict for f in findings)
+    place = [window.version_id, window.stage, window.every, window.start]
+    return [*place, monitor, name, len(findings), json.dumps(told), known]
+
+
+def numbers_at_seal(connection: sqlite3.Connection, window: Place) -> dict[Series, tuple[float | int | None, ...]]:
+    """Return the measurements of a sealed window as they were known when it was sealed."""
+    names = ", ".join(f"m.{name}" for name in NUMBERS)
+    query = (
+        f"SELECT s.segment, s.column_name, s.metric, s.params, s.source, {names}, max(m.revision) FROM series s "
+        "JOIN measurement m ON m.series_id = s.id "
+        "JOIN measured w ON w.version_id = s.version_id AND w.stage = s.stage AND w.every = s.every AND w.start = m.start "
+        "WHERE s.version_id = ? AND s.stage = ? AND s.every = ? AND m.start = ? AND m.revision <= w.sealed_revision "
+        "GROUP BY s.id"
+    )
+    found = connection.execute(query, (window.version_id, window.stage, window.every, window.start)).fetchall()
+    return {tuple(row[:5]): tuple(row[5:-1]) for row in found}
+
+
+def _point(start: int, stop: int, numbers: Sequence[float | int | None], of: int) -> Point:
+    told = {name: math.nan if value is None else value for name, value in zip(NUMBERS, numbers, strict=True)}
+    return Point(start, stop, **{**told, "n": int(numbers[NUMBERS.index("n")] or 0)}, rows=of)  # type: ignore[arg-type]
+
+
+def _column_of(segment: str | None) -> str | None:
+    return None if segment is None else segment.split("=", 1)[0]
+
+
+def _floor(metric: str, natural: float) -> float:
+    return max(DRIFT[metric].floor or 0.0, natural)
+
+
+def _with_spread(point: Point, spread: Spread) -> Point:
+    return replace(
+        point, reference_sd=spread.sd, reference_windows=spread.windows, reference_mean=spread.mean,
+        reference_correlation=spread.correlation,
+    )  # fmt: skip
+
+
+def _read_history(connection: sqlite3.Connection, window: Place, key: SeriesKey) -> list[Point]:
+    """Return the last sealed windows of a series, oldest first, as they were known at their seal."""
+    names = ", ".join(f"m.{name}" for name in NUMBERS)
+    query = (
+        f"SELECT w.start, w.stop, w.rows, {names}, max(m.revision) FROM series s "
+        "JOIN measurement m ON m.series_id = s.id "
+        "JOIN measured w ON w.version_id = s.version_id AND w.stage = s.stage AND w.every = s.every AND w.start = m.start "
+        "WHERE s.version_id = ? AND s.stage = ? AND s.every = ? AND s.metric = ? AND s.segment IS ? AND s.column_name IS ? "
+        "AND s.source = ? AND w.sealed_revision IS NOT NULL AND m.revision <= w.sealed_revision AND w.start < ? "
+        f"GROUP BY w.start ORDER BY w.start DESC LIMIT {_HISTORY}"
+    )
+    where = (
+        window.version_id,
+        window.stage,
+        window.every,
+        key.metric,
+        key.segment,
+        key.column,
+        key.source,
+        window.start,
+    )
+    found = connection.execute(query, where).fetchall()
+    return [_point(start, stop, numbers[:-1], of) for start, stop, of, *numbers in reversed(found)]

@@ -1,0 +1,141 @@
+"""The monitors in force for each model: the file that somebody applied, or, until then, what would be suggested."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from watchkeeper.errors import InvalidMonitors
+from watchkeeper.pipeline import audit
+from watchkeeper.pipeline.apply import now
+from watchkeeper.pipeline.catalog import Catalog, Model, Version
+from watchkeeper.response.monitors import Monitors
+from watchkeeper.response.plan import plan
+from watchkeeper.response.suggest import suggest
+from watchkeeper.store import rows
+from watchkeeper.store.database import Database
+from watchkeeper.window import moment
+
+DEFAULT = "default"
+"""The author of monitors that nobody applied."""
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """Monitors as they are evaluated; ``revision`` 0 for those that nobody applied."""
+
+    monitors: Monitors
+    text: str
+    revision: int
+    author: str
+    created: int | None
+    share: float
+
+    @property
+    def every(self) -> str:
+        """Which windows they look at."""
+        return self.monitors.every
+
+    @property
+    def opening(self) -> frozenset[str]:
+        """The monitors that open incidents; the others are evidence."""
+        return self.monitors.opening
+
+
+class Rules:
+    """Keeps monitors by model, each revision for ever."""
+
+    def __init__(self, database: Database, catalog: Catalog) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._known: dict[int, InForce | None] = {}
+        self._suggested: dict[tuple[int, bool, frozenset[str]], str] = {}
+
+    def of(self, connection: sqlite3.Connection, version: Version) -> InForce | None:
+        """Return the monitors of a version's model; None where there are none, and not enough is known to suggest some."""
+        model = version.model
+        stored = self.stored(connection, model)
+        if stored is not None:
+            return stored
+        if version.schema is None:
+            return None
+        key = (version.id, version.reference is not None, _measured(connection, version))
+        if key not in self._suggested:
+            self._suggested[key] = self.suggestion(connection, version)
+        text = self._suggested[key]
+        return InForce(Monitors.from_yaml(text), text, 0, DEFAULT, None, self.share(model))
+
+    def stored(self, connection: sqlite3.Connection, model: Model) -> InForce | None:
+        """Return the monitors that were applied last."""
+        if model.id not in self._known:
+            found = rows.select_all(connection, "monitors", model_id=model.id, tail="ORDER BY revision DESC LIMIT 1")
+            self._known[model.id] = self._read(model, found[0]) if found else None
+        return self._known[model.id]
+
+    def _read(self, model: Model, row: dict[str, Any]) -> InForce:
+        monitors = Monitors.from_yaml(row["text"])
+        return InForce(
+            monitors, row["text"], row["revision"], row["author"], row["created"], self.share(model, monitors)
+        )
+
+    def share(self, model: Model, monitors: Monitors | None = None) -> float:
+        """Return the part of the project's budget that a model may spend: what its file says, else as much as any other."""
+        if monitors is not None and monitors.share is not None:
+            return monitors.share
+        return 1 / max(len(self._catalog.models_of(model.project)), 1)
+
+    def suggestion(self, connection: sqlite3.Connection, version: Version) -> str:
+        """Return monitors for a version as YAML, with the reasons as comments."""
+        assert version.schema is not None
+        model, metrics = version.model, _measured(connection, version)
+        return suggest(version.schema, version.reference, metrics, model=model.name, environment=model.environment)
+
+    def plan(self, connection: sqlite3.Connection, model: Model, text: str) -> list[dict[str, Any]]:
+        """Return what applying a file would change."""
+        stored = self.stored(connection, model)
+        return plan(stored.monitors if stored else None, self.read(model, text))
+
+    def read(self, model: Model, text: str) -> Monitors:
+        """Read a file that is meant for a model; raises :class:`InvalidMonitors`."""
+        monitors = Monitors.from_yaml(text)
+        if monitors.model != model.name:
+            raise InvalidMonitors("model", f"the file is for {monitors.model!r}, not for {model.name!r}")
+        return monitors
+
+    def apply(self, model: Model, text: str, actor: str) -> None:
+        """Put a file in force; the one that is in force stays the same revision where nothing changed."""
+        self.read(model, text)
+
+        def job(writer: sqlite3.Connection) -> None:
+            stored = self.stored(writer, model)
+            if stored is not None and stored.text == text:
+                return
+            revision = (stored.revision if stored else 0) + 1
+            rows.insert(
+                writer, "monitors", model_id=model.id, revision=revision, text=text, author=actor, created=now()
+            )
+            audit.record(writer, model.project, actor, "monitors.apply", model.name, {"revision": revision})
+
+        self._database.write(job).result()
+        self._known.pop(model.id, None)
+
+    def told(self, connection: sqlite3.Connection, model: Model) -> dict[str, Any] | None:
+        """Return the monitors in force as plain values; None where there are none."""
+        stored = self.stored(connection, model)
+        if stored is None:
+            versions = [v for v in self._catalog.versions_of(model) if v.name == model.serving]
+            stored = self.of(connection, versions[0]) if versions else None
+        if stored is None:
+            return None
+        created = None if stored.created is None else moment(stored.created).isoformat()
+        return {
+            "revision": stored.revision, "text": stored.text, "document": stored.monitors.to_dict(),
+            "author": stored.author, "created": created, "model": model.name, "environment": model.environment,
+        }  # fmt: skip
+
+
+def _measured(connection: sqlite3.Connection, version: Version) -> frozenset[str]:
+    """Return the metrics that were measured of a version so far."""
+    query = "SELECT DISTINCT metric FROM series WHERE version_id = ?"
+    return frozenset(name for (name,) in connection.execute(query, (version.id,)))
