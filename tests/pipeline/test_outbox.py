@@ -237,7 +237,8 @@ def test_the_first_letter_that_arrives_again_frees_those_that_wait_for_long(tmp_
     post.start()
     post.enqueue(["hook"], incident=9)
     assert post.settled()
-    assert [message.body["data"]["incident"] for message in receiver.messages] == [9, 7, 8]
+    first, *others = [message.body["data"]["incident"] for message in receiver.messages]
+    assert (first, sorted(others)) == (9, [7, 8])
     post.close()
 
 

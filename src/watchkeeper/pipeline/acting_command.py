@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import secrets
 import signal
 import stat
 import subprocess
@@ -182,7 +183,7 @@ def read_small(path: Path, most: int) -> bytes:
 
 def write_durably(path: Path, content: bytes) -> None:
     """Write a file that is whole, or not there, whatever happens; on disk when this returns."""
-    partial = path.with_name(f"{path.name}.partial")
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
