@@ -536,7 +536,22 @@ class Staged(Pipeline):
         ]
         return {
             "windows": 90,
-            "incidents": [{"start": _at(41), "severity": "warning"}, {"start": _at(10), "severity": "critical"}],
+            "incidents": [
+                {
+                    "window": _at(41),
+                    "resolved": _at(39),
+                    "severity": "warning",
+                    "cause": "model",
+                    "words": "visib is missing in 22 % of the rows.",
+                },
+                {
+                    "window": _at(10),
+                    "resolved": None,
+                    "severity": "critical",
+                    "cause": "model",
+                    "words": "ROC AUC is 0.814, the reference had 0.871.",
+                },
+            ],
             "per_week": 0.16,
             "findings_by_monitor": {"roc_auc-risk": 11, "jensen_shannon-calibrated": 41, "latency_p99-threshold": 0},
             "days": days,

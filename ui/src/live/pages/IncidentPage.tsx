@@ -183,12 +183,14 @@ function Entry({ entry, clock }: { entry: TimelineEntry; clock: string }) {
 
 const GOOD: Record<string, "ok" | "warning" | "critical" | "not enough data"> = { sent: "ok", waiting: "not enough data", failing: "warning", dead: "critical" };
 
+const toneOf = (one: Notification) => (one.state === "waiting" && one.error ? "warning" : (GOOD[one.state] ?? "not enough data")).replaceAll(" ", "-");
+
 function Sent({ all, clock }: { all: Notification[]; clock: string }) {
   if (!all.length) return <p className="nothing">No rule sent anything.</p>;
   return (
     <ul className="sent">
       {all.map((one) => (
-        <li key={`${one.key}${one.channel}`} className={(GOOD[one.state] ?? "not enough data").replaceAll(" ", "-")}>
+        <li key={`${one.key}${one.channel}`} className={toneOf(one)}>
           <b>
             <bdi>{one.channel}</bdi>
           </b>

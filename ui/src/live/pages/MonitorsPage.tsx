@@ -1,6 +1,7 @@
 /** Will these rules bother me? Rules as code, what would change, and what they would have said over the stored history. */
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from "react";
 import { count } from "../../base/format";
+import { Chip } from "../../charts/Chip";
 import { Figure } from "../../charts/Figure";
 import { dayText, wall } from "../../base/time";
 import { saveDrawing } from "../../base/save";
@@ -94,6 +95,20 @@ function Replayed({ replay, clock }: { replay: Replay; clock: string }) {
         </div>
       </dl>
       {days.length > 0 && <ReplayChart replay={replay} clock={clock} />}
+      {replay.incidents.length > 0 && (
+        <ol className="would-be">
+          {replay.incidents.map((one, i) => (
+            <li key={i}>
+              <Chip verdict={one.severity} />
+              <time>
+                {dayText(wall(one.window, clock))}
+                {one.resolved && ` – ${dayText(wall(one.resolved, clock))}`}
+              </time>
+              <p>{one.words}</p>
+            </li>
+          ))}
+        </ol>
+      )}
       {by.length > 0 && (
         <table className="plain">
           <thead>
@@ -146,6 +161,12 @@ function indent(event: KeyboardEvent<HTMLTextAreaElement>, set: (text: string) =
   requestAnimationFrame(() => field.setSelectionRange(at + 2, at + 2));
 }
 
+function revisionOf({ monitors }: MonitorsView, clock: string): string {
+  if (!monitors) return "nothing is applied yet";
+  if (!monitors.created) return "suggested, and in force until you apply your own";
+  return `revision ${monitors.revision}, by ${monitors.author ?? "nobody"}, ${when(monitors.created, clock)}`;
+}
+
 function Editor({ view, where, again }: { view: MonitorsView; where: Where; again: () => void }) {
   const stored = view.monitors?.text ?? "";
   const [text, setText] = useState(stored);
@@ -192,7 +213,7 @@ function Editor({ view, where, again }: { view: MonitorsView; where: Where; agai
       <div>
         <div className="figure editor">
           <label htmlFor="rules">Rules</label>
-          <span className="hint">{view.monitors ? `revision ${view.monitors.revision}, by ${view.monitors.author}, ${when(view.monitors.created, clock)}` : "nothing is applied yet"}</span>
+          <span className="hint">{revisionOf(view, clock)}</span>
           <textarea
             id="rules"
             value={text}

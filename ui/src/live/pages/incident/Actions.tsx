@@ -12,6 +12,12 @@ const ENDS = new Set(["promoted", "kept", "failed", "refused", "stopped", "expir
 const plain = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value, null, 1).replaceAll(/["{}[\],]/g, "").replaceAll(/^\s*\n/gm, "").trim());
 const digest = (evidence: unknown) => (typeof evidence === "string" ? evidence : JSON.stringify(evidence));
 
+/** What came of it, in the sentence that it was given. */
+function wordsIn(result: unknown): string | null {
+  const words = typeof result === "object" && result !== null && "words" in result ? result.words : null;
+  return typeof words === "string" ? words : null;
+}
+
 function Kept({ name, value }: { name: string; value: unknown }) {
   if (value === null || value === undefined || value === "") return null;
   return (
@@ -44,6 +50,7 @@ function One({ action, admin, clock, again }: { action: Action; admin: boolean; 
         {action.approver && <> · decided by <bdi>{action.approver}</bdi></>}
         {!ENDS.has(action.state) && action.expires && ` · expires ${when(action.expires, clock)}`}
       </p>
+      {wordsIn(action.result) && <p>{wordsIn(action.result)}</p>}
       {admin && (awaits || runs) && (
         <p className="buttons">
           {awaits && (
