@@ -47,7 +47,7 @@ class Receiver:
             self.refused += 1
             return False
         if identity not in self.received:
-            self.received[identity] = json.loads(body)
+            self.received[identity] = json.loads(body)["data"]
             self._hear(self.received[identity])
         return True
 

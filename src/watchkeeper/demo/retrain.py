@@ -11,11 +11,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import yaml
 
 from watchkeeper.config import action_folder
 from watchkeeper.demo.flights import FEATURES
 from watchkeeper.demo.model import LateModel, fit, out_of_fold
+from watchkeeper.demo.tables import SCHEMA
 from watchkeeper.errors import WatchkeeperError
+from watchkeeper.monitor import infer_schema, profile
+from watchkeeper.profiles.profile import Profile
+from watchkeeper.schema import Schema
 
 _FEWEST = 1_500
 
@@ -34,7 +39,7 @@ def main() -> None:
     held = flights_of(folder / request["holdout"]["file"])
     scored = model.predict(held)
     _write(folder / "holdout.parquet", scored.select(["id", "score"]).append_column("prediction", scored["predicted"]))
-    _write(folder / "reference.parquet", reference(model, learn))
+    (folder / "reference.profile").write_bytes(reference(model, learn, scored).to_bytes())
     _write(folder / "learned.parquet", learn)
     candidate = {"version": f"retrained-{request['decision'][:8]}", "artefact": str(folder / "learned.parquet")}
     (folder / "candidate.json.part").write_text(json.dumps(candidate), encoding="utf-8")
@@ -49,16 +54,20 @@ def chosen(flights: pa.Table, since: str | None) -> pa.Table:
     return recent if recent.num_rows >= _FEWEST else flights
 
 
-def reference(model: LateModel, learned: pa.Table) -> pa.Table:
-    """Return what a model of the same kind says of the flights it did not learn from, fold by fold."""
+def reference(model: LateModel, learned: pa.Table, held: pa.Table) -> Profile:
+    """Return the profile of what the model says of flights that it did not learn from.
+
+    Those are the held-out ones and, fold by fold, those of the training: each day scored by a model that did not see it.
+    """
     score = out_of_fold(learned)
-    predicted = pc.greater_equal(score, model.threshold).cast(pa.int8())
-    return (
+    folded = (
         learned.select(["id", "departure", *FEATURES])
         .append_column("score", score)
-        .append_column("predicted", predicted)
+        .append_column("predicted", pc.greater_equal(score, model.threshold).cast(pa.int8()))
         .append_column("late", learned["late"])
     )
+    both = pa.concat_tables([folded, held.select(folded.column_names)], promote_options="permissive")
+    return profile(both, infer_schema(both, Schema.from_dict(yaml.safe_load(SCHEMA))))
 
 
 def load(artefact: str) -> LateModel:

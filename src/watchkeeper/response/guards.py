@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from watchkeeper.detection.series import Finding
 from watchkeeper.response.action import LIVE, State
@@ -94,7 +93,8 @@ def limited(proposal: Proposal, past: Sequence[Past]) -> Refusal | None:
     since = proposal.now - period
     mine = [p for p in _ran(proposal, past) if p.proposed > since]
     if len(mine) >= count:
-        return Refusal("limit", f"it was done {len(mine)} times in {_long(period)}, and {count} is the limit")
+        times = "once" if len(mine) == 1 else f"{len(mine)} times"
+        return Refusal("limit", f"it was done {times} in {_long(period)}, and {count} is the limit")
     return None
 
 
@@ -126,4 +126,8 @@ def _ran(proposal: Proposal, past: Sequence[Past]) -> list[Past]:
 
 
 def _long(microseconds: int) -> str:
-    return str(timedelta(seconds=round(microseconds / 1e6)))
+    for unit, name in ((DAY, "day"), (HOUR, "hour"), (HOUR // 60, "minute")):
+        if microseconds >= unit:
+            count = round(microseconds / unit)
+            return f"{count} {name}" + ("s" if count > 1 else "")
+    return "less than a minute"

@@ -70,6 +70,7 @@ INDEXES = (
     "CREATE INDEX batch_by_time ON batch (received)",
     "CREATE INDEX quarantine_by_model ON quarantine (model_id, id)",
     "CREATE INDEX partition_by_start ON partition (start)",
+    "CREATE INDEX profile_sizes ON profile (version_id, stage, start, stop, rows, labelled)",
     "CREATE INDEX incident_by_model ON incident (model_id, state)",
     "CREATE INDEX timeline_by_incident ON timeline (incident_id, id)",
     "CREATE INDEX outbox_by_due ON outbox (state, due)",
