@@ -18,6 +18,7 @@ from test_process import Process, process
 
 from scored import scored_table
 from watchkeeper.cli import run
+from watchkeeper.pipeline.pipeline import Pipeline
 
 ROLES = ["--timestamp", "when", "--prediction", "prediction", "--score", "score", "--id", "id"]
 ROWS = 3000
@@ -120,6 +121,8 @@ def test_refused_rows_are_said_and_the_exit_code_is_1(
 
 
 def test_keys_are_made_listed_and_revoked(capsys: pytest.CaptureFixture[str], where: Where) -> None:
+    if where[0] == "--store" and not Path(where[1]).exists():
+        Pipeline.open(Path(where[1])).close()
     code, secret, err = call(capsys, "keys", "create", "the service", "--role", "ingest", "--days", "7", *where)
     assert code == 0
     assert secret.startswith("wk_")
@@ -172,7 +175,13 @@ def test_a_backup_is_whole_and_comes_back(
         (["log", "{ref}", "--model", "m", "--labels", "--store", "{store}"], "'id'"),
         (["reference", "set", "m", "{ref}", "--version", "1", "--target", "labbel", "--store", "{store}"], "'label'"),
         (["restore", "{ref}"], "--verify"),
-        (["restore", "--verify", "{ref}"], "damaged"),
+        (["restore", "--verify", "{ref}"], "it is no backup"),
+        (["restore", "--verify", "{tmp}"], "Is a directory"),
+        (["restore", "{ref}", "--store", "{store}"], "is not empty; a restore never overwrites: name another folder"),
+        (["restore", "{ref}", "--store", "{ref}"], "is a file, and a store is a folder"),
+        (["models", "--store", "{ref}"], "is a file, and a store is a folder"),
+        (["serve", "--port", "0", "--store", "{ref}"], "is a file, and a store is a folder"),
+        (["keys", "create", "x", "--role", "admin", "--store", "{tmp}/typo"], "There is no store in"),
         (["restore", "--verify", "{tmp}/none.tar"], "There is no file"),
         (["backup", "{tmp}/no/b.tar", "--store", "{store}"], "cannot be written"),
         (["keys", "create", "x", "--role", "king", "--store", "{store}"], "king"),
@@ -194,11 +203,11 @@ def test_wrong_use_ends_in_one_sentence(
     assert sentence in err
     assert err.startswith("Error: ")
     assert "Traceback" not in err
+    assert "is damaged" not in err
+    assert not (tmp_path / "typo").exists()
 
 
 def test_a_store_that_another_command_has_open_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    from watchkeeper.pipeline.pipeline import Pipeline
-
     with Pipeline.open(tmp_path / "store"):
         code, _, err = call(capsys, "models", "--store", tmp_path / "store")
     assert (code, "in use by process" in err) == (64, True)
@@ -219,7 +228,7 @@ def test_the_environment_says_which_server(
     assert as_json(capsys, "keys", "list")[0]["name"] == "first"
 
 
-@pytest.mark.parametrize("command", ["serve", "keys create x --role viewer"])
+@pytest.mark.parametrize("command", ["serve", "log x.csv --model m --version 1"])
 def test_a_missing_package_is_named_with_how_to_get_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: str
 ) -> None:

@@ -65,7 +65,7 @@ def keys() -> None:
 def create(name: str, role: str, days: int | None, as_json: bool, **options: Any) -> int:
     """Make a key. NAME says what it is for."""
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)
-    with reach(options, make=True) as connection:
+    with reach(options) as connection:
         secret, key = connection.create_key(name, role, expires=expires)
     if as_json:
         show_json({"secret": secret, "key": key})
@@ -104,8 +104,10 @@ def revoke(id: str, **options: Any) -> int:  # noqa: A002
 @click.argument("file", type=FILE)
 @reaching
 def backup(file: Path, **options: Any) -> int:
-    """Write a consistent backup of a whole store to FILE, a tar, while it is in use."""
-    with reach(options) as connection:
+    """Write a consistent backup of a whole store to FILE, a tar that only you can read, while the store is in use."""
+    from watchkeeper.store.folders import private
+
+    with reach(options) as connection, private():
         size = connection.backup(file)
     click.echo(f"{size:,} bytes in {file}. 'watchkeeper restore --verify {file}' checks it.")
     return 0

@@ -52,6 +52,7 @@ def reach(options: dict[str, Any], *, make: bool = False, running: bool = False)
     """
     from watchkeeper.client.connection import Connection, connect
     from watchkeeper.errors import InputError
+    from watchkeeper.store.folders import check_folder
 
     url, key, store = options.pop("url"), options.pop("key"), options.pop("store")
     if store is None:
@@ -59,6 +60,7 @@ def reach(options: dict[str, Any], *, make: bool = False, running: bool = False)
         return
     if url is not None or key is not None:
         raise InputError("Either --store says which server is meant, or --url and --key do; not both.")
+    check_folder(store)
     found = _held(store)
     if found is not None:
         yield Connection(*found)

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from watchkeeper.errors import CorruptStore, SourceNotFound, StoreVersion
+from watchkeeper.errors import CorruptStore, InputError, SourceNotFound, StoreVersion, UnreadableSource
 from watchkeeper.store import rows
 from watchkeeper.store.database import NAME
 from watchkeeper.store.files import FOLDER
-from watchkeeper.store.folders import make_folder, sync_folder
+from watchkeeper.store.folders import check_folder, close_to_others, make_folder, new_file, sync_folder
 from watchkeeper.store.layout import FORMAT, TABLES, UNCHECKED
 
 _MANIFEST = "manifest.json"
@@ -87,18 +87,22 @@ def restore(file: Path, folder: Path) -> Summary:
 
     Raises
     ------
+    InputError
+        The folder holds something, or the file is no backup.
     CorruptStore
-        The backup is damaged, or the folder holds something.
+        The backup is damaged.
     StoreVersion
         It is of another format.
     """
+    check_folder(folder)
     if folder.exists() and any(p.name not in {"lock", _STAGE} for p in folder.iterdir()):
-        raise CorruptStore(str(folder), "it is not empty, and a restore never overwrites; name a new folder")
+        raise InputError(f"{folder} is not empty; a restore never overwrites: name another folder.")
     make_folder(folder.absolute())
     stage = folder / _STAGE
     shutil.rmtree(stage, ignore_errors=True)
     try:
-        stage.mkdir()
+        close_to_others(folder)
+        stage.mkdir(mode=0o700)
         summary = _unpack(file, stage)
         _move(stage, folder)
     finally:
@@ -110,6 +114,7 @@ def _move(stage: Path, folder: Path) -> None:
     """Put a checked store where it belongs, synced; the database comes last, for without it there is no store."""
     for path in sorted(stage.rglob("*"), reverse=True):
         if path.is_dir():
+            path.chmod(0o700)
             sync_folder(path)
         else:
             with path.open("rb") as written:
@@ -125,7 +130,7 @@ def verify(file: Path) -> Summary:
 
     Raises
     ------
-    CorruptStore, StoreVersion
+    InputError, CorruptStore, StoreVersion
         As :func:`restore`.
     """
     with tempfile.TemporaryDirectory(prefix="watchkeeper-verify-") as folder:
@@ -133,12 +138,11 @@ def verify(file: Path) -> Summary:
 
 
 def _unpack(file: Path, folder: Path) -> Summary:
+    _check_begin(file)
     try:
-        with tarfile.open(file) as tar:
+        with tarfile.open(file, "r:") as tar:
             for member in tar:
-                _take(tar, member, folder)
-    except FileNotFoundError as error:
-        raise SourceNotFound(str(file)) from error
+                _take(tar, member, file, folder)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise CorruptStore(str(file), f"it is no whole backup ({error})") from error
     manifest = folder / _MANIFEST
@@ -155,6 +159,19 @@ def _unpack(file: Path, folder: Path) -> Summary:
     return Summary(len(told["files"]), size, check(folder))
 
 
+def _check_begin(file: Path) -> None:
+    """Raise where a file does not begin as a tar does."""
+    try:
+        with tarfile.open(file, "r:"):
+            pass
+    except FileNotFoundError as error:
+        raise SourceNotFound(str(file)) from error
+    except (tarfile.TarError, EOFError) as error:
+        raise UnreadableSource(str(file), "it is no backup, or its beginning is damaged.") from error
+    except OSError as error:
+        raise UnreadableSource(str(file), f"{error.strerror or error}.") from error
+
+
 def _manifest(file: Path, manifest: Path) -> dict[str, Any]:
     try:
         told = json.loads(manifest.read_bytes())
@@ -163,17 +180,17 @@ def _manifest(file: Path, manifest: Path) -> dict[str, Any]:
         raise CorruptStore(str(file), "its manifest cannot be read") from error
 
 
-def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+def _take(tar: tarfile.TarFile, member: tarfile.TarInfo, file: Path, folder: Path) -> None:
     """Unpack one file; nothing but plain files with the names that a store has."""
     path = PurePosixPath(member.name)
     known = member.name in {NAME, _MANIFEST} or path.parts[:1] == (FOLDER,)
     if not member.isreg() or not known or path.is_absolute() or ".." in path.parts:
-        raise CorruptStore(member.name, "a backup holds no such thing")
+        raise CorruptStore(str(file), f"it holds {member.name!r}, which no backup does")
     source = tar.extractfile(member)
     assert source is not None
     target = folder / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as out:
+    with new_file(target) as out:
         while piece := source.read(_CHUNK):
             out.write(piece)
 

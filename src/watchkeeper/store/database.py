@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from watchkeeper.errors import CorruptStore, StoreFailed, StoreVersion, WatchkeeperError
-from watchkeeper.store.folders import EVENTS, QUARANTINE, make_folder
+from watchkeeper.store.folders import EVENTS, QUARANTINE, make_folder, make_private, new_file
 from watchkeeper.store.layout import APPLICATION_ID, FORMAT, statements
 from watchkeeper.store.log import lost_commits
 
@@ -50,6 +50,7 @@ class Database:
         self._thread.start()
 
     def _open(self) -> sqlite3.Connection:
+        make_private(self.path, "-wal", "-shm")  # SQLite makes the latter with the rights of the former
         try:
             connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA page_size = 4096")
@@ -185,5 +186,6 @@ def _keep_damaged_log(folder: Path) -> int:
     lost = lost_commits(log)
     if lost:
         make_folder(folder / QUARANTINE, folder)
-        shutil.copyfile(log, folder / QUARANTINE / f"log-{time.time_ns()}")
+        with log.open("rb") as source, new_file(folder / QUARANTINE / f"log-{time.time_ns()}") as copy:
+            shutil.copyfileobj(source, copy)
     return lost

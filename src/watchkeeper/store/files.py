@@ -38,7 +38,7 @@ def write_rows(root: Path, place: str, rows: pa.Table) -> Written:
     content = sink.getvalue().to_pybytes()
     target = folder / f"{secrets.token_hex(8)}.parquet"
     partial = target.with_suffix(".partial")
-    with partial.open("xb") as file:
+    with folders.new_file(partial) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

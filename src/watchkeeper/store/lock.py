@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from watchkeeper.errors import StoreLocked, Unwritable
-from watchkeeper.store.folders import make_folder
+from watchkeeper.store.folders import check_folder, close_to_others, make_folder
 
 _NAME = "lock"
 _LOOKS, _PAUSE = 50, 0.01
@@ -36,12 +36,16 @@ class FolderLock:
         Another process has it; carries who.
     Unwritable
         The folder cannot be made or written to.
+    InputError
+        It is a file, or others may enter it and it holds more than a store.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / _NAME
+        check_folder(folder)
         try:
             make_folder(folder.absolute())
+            close_to_others(folder)
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Unwritable(str(folder), error.strerror or str(error)) from error
