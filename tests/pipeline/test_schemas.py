@@ -214,3 +214,111 @@ def test_a_clock_cannot_change_once_rows_are_counted(tmp_path: Path) -> None:
         assert pipeline.settle()
         with pytest.raises(Conflict, match="clock cannot change"):
             pipeline.register(TARGET, None, "event")
+
+
+def odd(count: int, value: Any, every: int) -> list[dict[str, Any]]:
+    return [r | ({"prediction": value} if i % every == 7 else {}) for i, r in enumerate(rows_of(count))]
+
+
+def test_a_few_odd_predictions_do_not_undo_a_task(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send_rows(pipeline, odd(300, "yes", 50))
+        assert pipeline.settle()
+        schema, profile = schema_of(pipeline), pipeline.profile(TARGET, None, None)
+        assert (schema["task"], schema["classes"], schema["positive"]) == ("binary", ["0", "1"], "1")
+        assert (profile.outcome.strange, profile.outcome.scoreless) == (6, 0)
+        words = Target("default", "words")
+        rows = [{**r, "prediction": "late" if r["prediction"] else "on time"} for r in odd(300, 0, 50)]
+        send_rows(pipeline, [{**r, "prediction": "?"} if i % 30 == 7 else r for i, r in enumerate(rows)], words)
+        assert pipeline.settle()
+        told = pipeline.versions(words)[0]
+        assert (told["schema"]["task"], told["schema"]["classes"], told["notices"]) == (
+            "binary",
+            ["late", "on time"],
+            [],
+        )
+
+
+def test_scores_as_text_are_read(tmp_path: Path) -> None:
+    rows = rows_of(300)
+    texts = ["n/a" if i % 100 == 3 else str(row["score"]) for i, row in enumerate(rows)]
+    columns = {"id": [r["id"] for r in rows], "prediction": [r["prediction"] for r in rows], "score": texts}
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send(pipeline, "predictions", ipc(pa.table(columns)))
+        assert pipeline.settle()
+        profile = pipeline.profile(TARGET, None, None)
+        assert (profile.schema.task, profile.schema.score, profile.schema.kinds["score"]) == (
+            "binary",
+            "score",
+            "numeric",
+        )
+        assert (profile.outcome.scoreless, profile.columns["score"].mistyped) == (3, 3)
+
+
+def taskless(pipeline: Pipeline) -> list[dict[str, Any]]:
+    """Log rows of which no task can be guessed: every prediction is another text, though there are scores."""
+    rows = [r | {"prediction": f"case {i}"} for i, r in enumerate(rows_of(300))]
+    send_rows(pipeline, rows)
+    labels = [{"id": f"r{i}", "label": int(r["score"] > 0.4)} for i, r in enumerate(rows)]
+    pipeline.submit("labels", TARGET, None, "application/json", json.dumps({"labels": labels}).encode()).result(30)
+    assert pipeline.settle()
+    return rows
+
+
+def test_without_a_task_nothing_is_lost_and_it_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        rows = taskless(pipeline)
+        (told,) = pipeline.versions(TARGET)
+        assert (told["schema"]["task"], told["schema"]["score"], told["schema"]["prediction"]) == (
+            None,
+            "score",
+            "prediction",
+        )
+        assert "No task could be guessed" in told["notices"][0]
+        assert told["version"] in pipeline.models("default")[0]["notices"][0]
+        said = [record.getMessage() for record in caplog.records if "no task" in record.getMessage()]
+        assert len(said) == 1
+        assert TARGET.model in said[0]
+        reference = wk.profile(
+            {"x": [r["features"]["x"] for r in rows], "risk": [r["score"] for r in rows], "bad": [0, 1] * 150},
+            wk.Schema(target="bad", score="risk", task="binary", positive=1),
+        )
+        pipeline.set_reference(TARGET, reference.to_bytes())
+        assert pipeline.settle()
+        profile = pipeline.profile(TARGET, None, None)
+        assert (profile.outcome.scoreless, profile.outcome.labelled) == (0, 300)
+        assert pipeline.versions(TARGET)[0]["notices"] == []
+
+
+def test_a_schema_that_is_given_at_last_has_rows_counted_anew(tmp_path: Path) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        taskless(pipeline)
+        with pytest.raises(SchemaError):
+            pipeline.register(TARGET, {"task": "binary", "classes": ["a", "b", "c"]}, None)
+        given = {"task": "binary", "classes": ["0", "1"], "positive": "1"}
+        told = pipeline.register(TARGET, given, None)
+        assert (told["schema"]["task"], told["notices"]) == ("binary", [])
+        assert pipeline.settle()
+        outcome = pipeline.profile(TARGET, None, None).outcome
+        assert (outcome.labelled, outcome.scoreless, outcome.strange) == (300, 0, 300)
+        with pytest.raises(Conflict, match="reference"):
+            pipeline.register(TARGET, {"task": "multiclass"}, None)
+
+
+def test_scores_that_begin_later_are_kept_for_a_reference(tmp_path: Path) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send_rows(pipeline, [{k: v for k, v in r.items() if k != "score"} for r in rows_of(100)])
+        assert pipeline.settle()
+        send_rows(pipeline, [r | {"id": f"later-{i}"} for i, r in enumerate(rows_of(100))])
+        assert pipeline.settle()
+        (told,) = pipeline.versions(TARGET)
+        assert (told["schema"]["score"], told["unknown_columns"], len(told["notices"])) == (None, [], 1)
+        assert "'score' was logged" in told["notices"][0]
+        reference = wk.profile(
+            {"prediction": [0, 1] * 50, "score": [0.2, 0.7] * 50, "label": [0, 1] * 50},
+            wk.Schema(target="label", prediction="prediction", score="score"),
+        )
+        pipeline.set_reference(TARGET, reference.to_bytes())
+        assert pipeline.settle()
+        assert pipeline.profile(TARGET, None, None).outcome.scoreless == 100
+        assert pipeline.versions(TARGET)[0]["notices"] == []

@@ -15,7 +15,7 @@ from watchkeeper.pipeline.catalog import Catalog, Model, Version
 from watchkeeper.pipeline.group import Change, Entry, Group, Late, slices_by, times_of
 from watchkeeper.pipeline.identity import first_of_each, hashes_of, is_foreign, moments_of
 from watchkeeper.pipeline.partition import Key, Partition, RawRows
-from watchkeeper.pipeline.roles import named_rows
+from watchkeeper.pipeline.roles import KEPT, column_by_place, named_rows
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.kernel import Int64s, UInt64s
 from watchkeeper.store import rows as table_rows
@@ -99,7 +99,6 @@ class Gatherer:
     ) -> None:
         schema = version.schema
         assert schema is not None
-        _note_unknown(group, version, table, schema)
         ids = table["@id"].combine_chunks()
         ids = ids.chunk(0) if isinstance(ids, pa.ChunkedArray) else ids
         hashes, times = hashes_of(ids), times_of(table)
@@ -113,6 +112,7 @@ class Gatherer:
             _add_inline_labels(group, version.model, table, seq)
             table = table.drop_columns(["@target"])
         named = named_rows(table, schema)
+        _note_unknown(group, version, named.column_names)
         kept = 0
         for start, places in slices_by(starts):
             chosen = places[keep[places]]
@@ -280,13 +280,16 @@ def _agree(types: dict[str, pa.DataType], schema: pa.Schema) -> bool:
     return all(f.name not in types or f.type in {types[f.name], null} or types[f.name] == null for f in schema)
 
 
-def _note_unknown(group: Group, version: Version, table: pa.Table, schema: Schema) -> None:
-    new = [
-        n for n in table.column_names if not n.startswith("@") and n not in schema.kinds and n not in version.unknown
-    ]
+def _note_unknown(group: Group, version: Version, names: list[str]) -> None:
+    """Note columns that the version's schema has no place for; ``names`` are those of the rows once roles were named."""
+    schema = version.schema
+    assert schema is not None
+    named = column_by_place(schema)
+    known = {*schema.kinds, *version.unknown, *named, *named.values()}
+    new = [n for n in names if n not in known and (n.startswith(KEPT) or not n.startswith("@"))]
     if new:
         kept = group.unknown.setdefault(version.id, list(version.unknown))
-        kept += [name for name in new if name not in kept][: max(0, 100 - len(kept))]
+        kept += [name for name in dict.fromkeys(new) if name not in kept][: max(0, 100 - len(kept))]
 
 
 def _add_inline_labels(group: Group, model: Model, table: pa.Table, seq: int) -> None:

@@ -163,7 +163,9 @@ class Inbox:
                 break
         first = joined([t for t in tables if t is not None])
         if first is not None:
-            schema = guess_schema(first, version.given).freeze()
+            model = version.model
+            of = f"Model {model.name!r} in {model.environment!r}, version {version.name!r}"
+            schema = guess_schema(first, version.given, of).freeze()
             self._database.write(lambda writer: store_schema(writer, version, schema)).result()
             version.schema = schema
 

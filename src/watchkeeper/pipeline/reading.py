@@ -12,6 +12,7 @@ import pyarrow as pa
 from watchkeeper.errors import CorruptStore, UnknownColumn, UnknownModel
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
 from watchkeeper.pipeline.measure import NUMBERS
+from watchkeeper.pipeline.roles import column_by_place
 from watchkeeper.pipeline.stored import ProfileStore
 from watchkeeper.pipeline.values import MeasurementQuery, Target
 from watchkeeper.profiles.profile import Profile, merge
@@ -45,7 +46,8 @@ class Reading:
             return [self._model(connection, model) for model in self._catalog.models_of(project)]
 
     def _model(self, connection: sqlite3.Connection, model: Model) -> dict[str, Any]:
-        numbers = [v.id for v in self._catalog.versions_of(model)]
+        versions = self._catalog.versions_of(model)
+        numbers = [v.id for v in versions]
         names, values = rows.condition({"version_id": numbers})
         query = f"SELECT coalesce(sum(rows), 0), coalesce(sum(labelled), 0), min(start), max(stop) FROM profile{names}"
         count, labelled, first, last = connection.execute(query, values).fetchone()
@@ -60,7 +62,9 @@ class Reading:
             ).fetchone()[0],
             "quarantined": counters.get("quarantined", 0), "duplicates": counters.get("duplicates", 0),
             "lost": counters.get("lost", 0), "first": _told(first), "last": _told(last),
-            "versions": [v.name for v in self._catalog.versions_of(model)],
+            "versions": [v.name for v in versions],
+            "unknown_columns": list(dict.fromkeys(name for v in versions for name in unknown_columns(v))),
+            "notices": [f"Version {v.name!r}: {notice}" for v in versions for notice in notices(v)],
         }  # fmt: skip
 
     def versions(self, target: Target) -> list[dict[str, Any]]:
@@ -78,7 +82,7 @@ class Reading:
             "serving": version.model.serving == version.name, "rows": count, "labels": labelled,
             "first": _told(first), "last": _told(last),
             "schema": version.schema.to_dict() if version.schema is not None else None,
-            "unknown_columns": version.unknown,
+            "unknown_columns": unknown_columns(version), "notices": notices(version),
             "reference": None if reference is None else reference_words(reference),
         }  # fmt: skip
 
@@ -176,6 +180,29 @@ class Reading:
             | {"received": _told(r["received"])}
             for r in found
         ]
+
+
+def unknown_columns(version: Version) -> list[str]:
+    """Return the features that came and that the version's schema does not have."""
+    kinds = version.schema.kinds if version.schema is not None else {}
+    return [name for name in version.unknown if not name.startswith("@") and name not in kinds]
+
+
+def notices(version: Version) -> list[str]:
+    """Return in words what of a version's rows is kept and not counted, and what to do about it."""
+    schema = version.schema
+    if schema is None:
+        return []
+    remedy = "Give the version a reference, whose schema names it: its rows are then counted anew."
+    known = column_by_place(schema)
+    names = [name for name in version.unknown if name.startswith("@") and name not in known]
+    found = [f"{name[1:]!r} was logged, and the schema has no role for it. {remedy}" for name in names]
+    if schema.task is None:
+        found.append(
+            "No task could be guessed from its first rows, so predictions and scores are kept and not measured. "
+            "Register the version with its schema, or give it a reference: its rows are then counted anew."
+        )
+    return found
 
 
 def reference_words(reference: Profile) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from watchkeeper.errors import Conflict, SchemaMismatch
 from watchkeeper.pipeline.apply import mark_dirty, now
 from watchkeeper.pipeline.body import to_body
 from watchkeeper.pipeline.catalog import Catalog, Version, store_schema
+from watchkeeper.pipeline.inbox import joined
 from watchkeeper.pipeline.partition import RawRows, profile_of, with_labels
+from watchkeeper.pipeline.roles import KEPT, column_by_place, fit_schema
 from watchkeeper.pipeline.settings import PipelineSettings
 from watchkeeper.pipeline.stored import StoredWindow, window_row
 from watchkeeper.profiles.profile import Profile
@@ -21,6 +23,7 @@ from watchkeeper.store.database import Database
 from watchkeeper.window import HOUR, calendar_window, microseconds
 
 MOST_ROWS = 2_000_000
+_LOOKED_AT = 10_000
 
 
 class Restating:
@@ -53,6 +56,9 @@ class Restating:
         """
         old = version.schema
         assert old is not None
+        if old.task is None and version.reference is None and (given.task or given.score or given.prediction):
+            self._give_task(connection, version, given)
+            return
         changed = [
             name for name, value in given.to_dict().items()
             if name not in {"kinds", "guessed", "segments", "sensitive", "features", "threshold"}
@@ -62,7 +68,8 @@ class Restating:
         if changed:
             raise Conflict(
                 f"Version {version.name!r} counts rows under a schema already, which says something else of "
-                f"{', '.join(changed[:5])}. Columns can be added to it; for anything else log under another version."
+                f"{', '.join(changed[:5])}. Columns can be added to it. For anything else give the version a "
+                "reference, by whose schema its rows are counted anew, or log under another version."
             )
         new = {name: kind for name, kind in given.kinds.items() if name not in old.kinds}
         cut = [s for s in given.segments if s not in old.segments]
@@ -77,6 +84,23 @@ class Restating:
             self._database.write(lambda writer: store_schema(writer, version, schema)).result()
             version.schema = schema
         version.unknown = [name for name in version.unknown if name not in schema.kinds]
+        self._mark_all(connection, version)
+
+    def _give_task(self, connection: sqlite3.Connection, version: Version, given: Schema) -> None:
+        """Count the rows of a version whose task could not be guessed under the schema that somebody gives at last."""
+        old = version.schema
+        assert old is not None
+        roles = {column: place for place, column in column_by_place(old).items()}
+        tables: list[pa.Table] = []
+        for partition in rows.select_all(connection, "partition", version_id=version.id, tail="ORDER BY start"):
+            tables += self._raw.read(connection, partition["id"], "predictions")
+            if sum(len(table) for table in tables) >= _LOOKED_AT:
+                break
+        first = joined([t.rename_columns([roles.get(name, name) for name in t.column_names]) for t in tables])
+        if first is None:
+            raise Conflict(f"Version {version.name!r} has no raw rows any more that a schema could be tried on.")
+        schema = fit_schema(first, given.replace(segments=list(dict.fromkeys([*given.segments, *old.segments]))))
+        self._restate(connection, version, schema.freeze())
         self._mark_all(connection, version)
 
     def _restate(self, connection: sqlite3.Connection, version: Version, schema: Schema) -> None:
@@ -146,12 +170,8 @@ def _profile_rows(connection: sqlite3.Connection, version: Version) -> list[dict
 
 
 def _renamed(table: pa.Table, old: Schema, new: Schema) -> pa.Table:
-    """Return raw rows with the names that the new schema has for roles."""
-    roles = ("id", "timestamp", "target", "prediction", "latency", "error")
-    names = {getattr(old, role): getattr(new, role) for role in roles if getattr(old, role) and getattr(new, role)}
-    before, after = old.scores(), new.scores()
-    if isinstance(old.score, str) and isinstance(new.score, str):
-        names[old.score] = new.score
-    else:
-        names |= {column: after[label] for label, column in before.items() if label in after}
+    """Return raw rows with the names that the new schema has for roles, those included that the old one did not name."""
+    before, after = column_by_place(old), column_by_place(new)
+    names = {column: after.get(place, place if place.startswith(KEPT) else column) for place, column in before.items()}
+    names |= {place: column for place, column in after.items() if column not in {*table.column_names, *before.values()}}
     return table.rename_columns([names.get(name, name) for name in table.column_names])

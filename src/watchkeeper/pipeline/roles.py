@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 
 import pyarrow as pa
 
+from watchkeeper.capture.batch import Batch
 from watchkeeper.errors import InvalidSchema, SchemaError, WatchkeeperError
-from watchkeeper.inference import infer
+from watchkeeper.inference import infer, kind_of
 from watchkeeper.pipeline.incoming_arrow import score_columns
-from watchkeeper.schema import Kind, Schema
+from watchkeeper.schema import Kind, Schema, label_text
 from watchkeeper.window import zone_info
 
 _LOG = logging.getLogger("watchkeeper")
@@ -24,6 +26,10 @@ _PLACES = {
     "id": "@id", "timestamp": "@time", "target": "@target", "prediction": "@prediction", "latency": "@latency",
     "error": "@error",
 }  # fmt: skip
+KEPT = ("@prediction", "@score")
+"""Places whose content stays in the raw rows although no role names it."""
+_MOSTLY = 0.95, 0.51
+"""The shares of predictions, tried in turn, beyond which the others are taken for strange."""
 _FORCED: dict[str, Kind] = {"timestamp": "datetime", "latency": "numeric", "error": "categorical"}
 
 
@@ -55,30 +61,119 @@ def _free(name: str, taken: set[str]) -> str:
     return name
 
 
-def guess_schema(rows: pa.Table, given: Schema) -> Schema:
+def guess_schema(rows: pa.Table, given: Schema, of: str = "a version") -> Schema:
     """Return the whole schema of a version from its first rows, in the form in which they came in.
 
-    What the rows cannot show is left out of the roles: a model without scores has none. Where what was given contradicts the
-    rows, what contradicts is guessed anew, for rows that were acknowledged must be counted.
+    What the rows cannot show is left out of the roles: a model without scores has none. A few predictions at odds with all
+    others do not decide: the task is that of nearly all of them, else of most. Where what was given contradicts the rows,
+    what contradicts is guessed anew, for rows that were acknowledged must be counted. Where no task can be guessed there is
+    none, but roles keep their columns, so that what was logged can be counted once a reference says how.
+
+    Parameters
+    ----------
+    of
+        Whose rows these are, for the log.
     """
+    schema = _with_given(rows, given)
+    plain = _with_given(rows, Schema(zone=_zone(given.zone))).replace(score=schema.score, prediction=schema.prediction)
+    attempts = [schema, plain, *([plain.replace(score=None)] if plain.score and plain.prediction else [])]
+    reason: WatchkeeperError | None = None
+    for attempt in attempts:
+        try:
+            made = _fitted(rows, attempt)
+        except WatchkeeperError as error:
+            reason = reason or error
+            continue
+        if reason is not None:
+            _LOG.warning("%s: the first rows do not fit a schema, which is guessed anew: %s", of, reason)
+        return made
+    _LOG.warning("%s: no task can be guessed, so predictions are kept and not measured: %s", of, reason)
+    return _without_task(rows, plain)
+
+
+def fit_schema(rows: pa.Table, given: Schema) -> Schema:
+    """Return the whole schema of rows, in the form in which they came in, of which ``given`` says what is known.
+
+    Raises
+    ------
+    WatchkeeperError
+        The rows do not fit it.
+    """
+    return _fitted(rows, _with_given(rows, given))
+
+
+def _with_given(rows: pa.Table, given: Schema) -> Schema:
     features = {name for name in rows.column_names if not name.startswith("@")}
     classes = [name.removeprefix("@score:") for name in rows.column_names if name.startswith("@score:")]
     schema = with_roles(given, features, classes)
     segments = json.loads((rows.schema.metadata or {}).get(b"segments", b"[]"))
-    schema.segments = list(dict.fromkeys([*schema.segments, *segments]))
+    schema.segments = list(dict.fromkeys([*schema.segments, *(s for s in segments if s in features)]))
     if not any(name.startswith("@score") for name in rows.column_names) and given.score is None:
         schema.score = None
     if "@prediction" not in rows.column_names and given.prediction is None:
         schema.prediction = None
-    plain = with_roles(Schema(zone=_zone(given.zone)), features, classes)
-    plain.score, plain.prediction = schema.score, schema.prediction
-    without_task = plain.replace(score=None, prediction=None, target=None)
-    for attempt in (schema, plain, without_task):
+    return schema
+
+
+def _fitted(rows: pa.Table, schema: Schema) -> Schema:
+    """Return the schema made whole from nearly all rows, else from most; raises what the rows have against the first."""
+    reason: WatchkeeperError | None = None
+    for share in _MOSTLY:
+        table = _named_whole(_with_numbers(rows, share), schema)
         try:
-            return infer(_with_empty(named_rows(rows, attempt), attempt), attempt)
+            return infer(table, _with_classes(table, schema, share))
         except WatchkeeperError as error:
-            _LOG.warning("The first rows do not fit a schema, which is guessed anew: %s", error)
-    return without_task
+            reason = reason or error
+    assert reason is not None
+    raise reason
+
+
+def _with_numbers(rows: pa.Table, share: float) -> pa.Table:
+    """Return rows with scores that came as text read as numbers, and outcomes too where so many of them are numbers."""
+    texts = [
+        n for n in rows.column_names if n.startswith((*KEPT, "@target")) and _holds_text(rows.schema.field(n).type)
+    ]
+    for name in texts if rows.num_rows else []:
+        numbers = Batch(rows.select([name]).combine_chunks().to_batches()[0], Schema()).numbers(name)
+        read = pa.array(numbers.values, mask=numbers.null)
+        enough = share * max(1, len(rows) - rows[name].null_count)
+        if name.startswith("@score") or len(read) - read.null_count >= enough:
+            rows = rows.set_column(rows.column_names.index(name), name, read)
+    return rows
+
+
+def _holds_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _with_classes(table: pa.Table, schema: Schema, share: float) -> Schema:
+    """Return a binary schema with the two classes that so many predictions are of, where a few are of others."""
+    binary = schema.task == "binary" or (schema.task is None and isinstance(schema.score, str))
+    if not binary or schema.classes or schema.prediction is None:
+        return schema
+    counts = Counter(map(label_text, table[schema.prediction].drop_null().to_pylist()))
+    del counts["nan"]
+    positive = [] if schema.positive is None else [label_text(schema.positive)]
+    classes = [*positive, *(label for label, _ in counts.most_common(3) if label not in positive)][:2]
+    if len(counts) <= 2 or sum(counts[label] for label in classes) < share * counts.total():
+        return schema
+    return schema.replace(classes=sorted(classes))
+
+
+def _without_task(rows: pa.Table, plain: Schema) -> Schema:
+    """Return a schema in which nothing is measured against a label, but every role and feature has its column."""
+    table = _named_whole(_with_numbers(rows, 1.0), plain)
+    kinds = {name: kind_of(table[name]) for name in table.column_names if name not in plain.kinds}
+    kinds |= dict.fromkeys(plain.scores().values(), "numeric")
+    found: dict[str, Kind] = {name: kind for name, kind in kinds.items() if kind is not None}
+    return plain.replace(kinds=plain.kinds | found, guessed=[f"kinds.{name}" for name in found])
+
+
+def _named_whole(rows: pa.Table, schema: Schema) -> pa.Table:
+    """Return rows under the schema's names, with every column that it names and no other role."""
+    named = named_rows(rows, schema)
+    return _with_empty(named.drop_columns([name for name in named.column_names if name.startswith("@")]), schema)
 
 
 def _zone(name: str | None) -> str | None:
@@ -102,14 +197,27 @@ def _with_empty(table: pa.Table, schema: Schema) -> pa.Table:
     return table
 
 
+def column_by_place(schema: Schema) -> dict[str, str]:
+    """Return the column for each place (``@id``, ``@score:CLASS`` and so on) that the schema has a role for."""
+    named = {place: getattr(schema, role) for role, place in _PLACES.items()}
+    return {place: column for place, column in named.items() if column} | {
+        place: column for column, place in score_columns(schema).items()
+    }
+
+
 def named_rows(rows: pa.Table, schema: Schema) -> pa.Table:
-    """Return rows that came in with the schema's names for their roles; what no role names is left out."""
-    names = {place: getattr(schema, role) for role, place in _PLACES.items()}
-    names |= {place: column for column, place in score_columns(schema).items()}
-    if isinstance(schema.score, dict) and "@score" not in names:
-        positive = schema.scores().get(str(schema.positive))
-        names["@score"] = positive
-    kept = [name for name in rows.column_names if not name.startswith("@") or names.get(name) is not None]
+    """Return rows that came in with the schema's names for their roles.
+
+    A prediction or score that no role names stays under its place, so that a later schema can have it.
+    """
+    names, there = column_by_place(schema), set(rows.column_names)
+    positive = label_text(schema.positive)
+    one, own = "@score", f"@score:{positive}"  # one score is that of the positive class, and the other way round
+    if isinstance(schema.score, dict) and own not in there and positive in schema.scores():
+        names[one] = schema.scores()[positive]
+    elif isinstance(schema.score, str) and one not in there:
+        names[own] = schema.score
+    kept = [n for n in rows.column_names if not n.startswith("@") or n in names or n.startswith(KEPT)]
     return rows.select(kept).rename_columns([names.get(name, name) for name in kept])
 
 
