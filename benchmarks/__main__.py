@@ -1,4 +1,4 @@
-"""Print what things cost: ``python -m benchmarks [compare] [sketches] [start] [client] [service] [install]``, or all.
+"""Print what things cost: ``python -m benchmarks [compare] [sketches] [start] [client] [service] [page] [install]``, or all.
 
 Ratios are taken within one run, on one machine, in alternation; absolute times are for orientation.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import client, compare, install, service, sketches, start
+from benchmarks import client, compare, install, page, service, sketches, start
 
 PARTS = {
     "compare": compare.main,
@@ -15,6 +15,7 @@ PARTS = {
     "start": start.main,
     "client": client.main,
     "service": service.main,
+    "page": page.main,
     "install": install.main,
 }
 

@@ -294,7 +294,7 @@ class Staged(Pipeline):
                     changed=opened,
                     resolved=resolved,
                     quiet=0,
-                    evidence="{}",
+                    evidence='{"findings": [], "columns": [], "seen": []}',
                 )
             for model in models.values():
                 for version in self.catalog.versions_of(model):

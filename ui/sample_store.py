@@ -90,6 +90,8 @@ class Size:
 def furnish(folder: Path, size: Size | None = None) -> None:
     """Make a store in a folder and fill it."""
     size = size or Size()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
     database = Database(folder)
     try:
         for number in range(size.models):
@@ -139,6 +141,7 @@ class Filled:
             serving=serving,
             created=now,
             watermark=now,
+            seal_delay=4 * 86_400_000_000,
         )
         found = []
         for version in ("1", "2") if self.number % 2 == 0 else ("1",):
