@@ -79,6 +79,15 @@ def test_monitors_that_were_suggested_are_replayed_and_applied(page: Page) -> No
     expect(page.locator(".outcome .trouble")).to_contain_text("metric")
 
 
+def test_the_switch_that_halts_actions_says_who_threw_it(page: Page) -> None:
+    go(page, "/settings")
+    page.get_by_role("button", name="Halt all actions").click()
+    page.get_by_role("button", name="Halt them now?").click()
+    expect(page.locator("#actions .trouble")).to_contain_text("halted by")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator("#actions .trouble")).to_have_count(0)
+
+
 def test_a_model_that_begins_to_send_appears_by_itself(page: Page, served: Served) -> None:
     expect(page.locator(".line-state")).to_have_text("live")
     rows = page.locator("tr[data-model]")

@@ -149,7 +149,7 @@ def test_what_is_missing_is_said(served: Live) -> None:
     def status(page: str, query: str) -> int:
         return served.ask("GET", f"/api/v1/views/{page}?{query}", "viewer").status
 
-    assert status("nowhere", "") == 404
+    assert status("nowhere", "") == 422
     assert status("model", "") == 422
     assert status("model", "model=nobody") == 404
     assert status("column", MODEL) == 422

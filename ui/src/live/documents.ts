@@ -100,7 +100,7 @@ export interface Silence { id: number; model: string; environment: string; monit
 export interface KeyShown { id: string; name: string; role: string; prefix: string; created: string; last_used: string | null; expires: string | null; revoked: string | null }
 export interface AuditRecord { seq: number; at: string; actor: string; what: string; target: string | null; detail: unknown }
 export interface SettingsView extends Head {
-  page: "settings"; keys: KeyShown[] | null; channels: ChannelState[]; silences: Silence[]; actions: Action[]; audit: AuditRecord[]; models: ModelName[];
+  page: "settings"; keys: KeyShown[] | null; channels: ChannelState[]; silences: Silence[]; actions: Action[]; halted: string | null; audit: AuditRecord[]; models: ModelName[];
 }
 export interface Documents {
   fleet: FleetView; model: ModelView; drift: DriftView; quality: QualityView; segments: SegmentsView; column: ColumnView;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import fastapi
 from starlette.requests import Request
@@ -12,8 +12,6 @@ from starlette.responses import Response
 
 from watchkeeper.server.encoding import json_answer, plain
 from watchkeeper.server.openapi import Said, anything
-from watchkeeper.server.problems import Problem
-from watchkeeper.server.queries import Name
 from watchkeeper.server.route import Route
 from watchkeeper.server.services import key_of, services_of
 from watchkeeper.server.views.asking import Asking, Page
@@ -24,7 +22,11 @@ from watchkeeper.server.views.model import drift, model, quality, segments
 from watchkeeper.server.views.monitors import monitors
 from watchkeeper.server.views.settings import settings
 
-PAGES: dict[str, Callable[[Page], dict[str, Any]]] = {
+PageName = Literal[
+    "fleet", "model", "drift", "quality", "segments", "column", "distributions", "incidents", "incident", "monitors",
+    "settings",
+]  # fmt: skip
+PAGES: dict[PageName, Callable[[Page], dict[str, Any]]] = {
     "fleet": fleet,
     "model": model,
     "drift": drift,
@@ -39,11 +41,9 @@ PAGES: dict[str, Callable[[Page], dict[str, Any]]] = {
 }
 
 
-async def get_view(request: Request, page: Name, where: Annotated[Asking, fastapi.Query()]) -> Response:
+async def get_view(request: Request, page: PageName, where: Annotated[Asking, fastapi.Query()]) -> Response:
     """Get the document that a page of the site draws; its form follows the page and may change with it."""
-    made = PAGES.get(page)
-    if made is None:
-        raise Problem(404, f"There is no page {page[:40]!r}; there are {', '.join(PAGES)}.")
+    made = PAGES[page]
     asked = Page(services_of(request).pipeline, key_of(request), where)
     content = await services_of(request).limits.reading.run(lambda: _bytes(made(asked)))
     return json_answer(content)

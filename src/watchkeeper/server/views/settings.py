@@ -19,7 +19,7 @@ def settings(page: Page) -> dict[str, Any]:
     return page.head("settings") | {
         "keys": [_shown(key) for key in pipeline.keys.list(project)] if admin else None,
         "channels": pipeline.channels(project), "silences": pipeline.silences(project),
-        "actions": pipeline.actions(project), "audit": pipeline.audit(project, limit=_MOST),
+        "actions": pipeline.actions(project), "halted": pipeline.acting.halted(), "audit": pipeline.audit(project, limit=_MOST),
         "models": [{"model": m.name, "environment": m.environment} for m in models],
     }  # fmt: skip
 

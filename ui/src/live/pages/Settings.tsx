@@ -232,6 +232,11 @@ function Halting({ view, admin, again }: { view: SettingsView } & PartProps) {
   };
   return (
     <div className="figure">
+      {view.halted !== null && (
+        <p className="trouble">
+          All actions were halted by <bdi>{view.halted}</bdi>; none starts until somebody resumes.
+        </p>
+      )}
       <p>
         {running.length} running, {waiting.length} waiting for a person.{" "}
         {waiting.map((a) => a.incident !== null && (
@@ -242,10 +247,13 @@ function Halting({ view, admin, again }: { view: SettingsView } & PartProps) {
       </p>
       {admin && (
         <p className="buttons">
-          <Sure text="Halt all actions" sure="Halt them now?" onSure={() => void set("halt")} />
-          <button type="button" className="button small" disabled={busy} onClick={() => void set("resume")}>
-            Resume
-          </button>
+          {view.halted === null ? (
+            <Sure text="Halt all actions" sure="Halt them now?" onSure={() => void set("halt")} />
+          ) : (
+            <button type="button" className="button small" disabled={busy} onClick={() => void set("resume")}>
+              Resume
+            </button>
+          )}
         </p>
       )}
     </div>
