@@ -108,6 +108,22 @@ def test_tables_keep_the_ids_and_times_that_they_have(server: Recorder, logger) 
     assert "timestamp" not in server.rows()[-1]
 
 
+def test_the_server_is_told_which_columns_are_whose(server: Recorder, logger) -> None:
+    log = logger()
+    log.predictions({**COLUMNS, "loan": [7, 8, 9]}, id="loan")
+    log.predictions(COLUMNS)
+    log.labels({"id": ["a"], "label": [1]})
+    assert log.flush()
+    words = []
+    for _, _, _, body in server.batches.values():
+        words.append(json.loads(pa.ipc.open_stream(body).schema.metadata[b"watchkeeper"]))
+    assert words == [
+        {"filled": ["timestamp"], "named": {"loan": "id"}},
+        {"filled": ["id", "timestamp"], "named": {}},
+        {"filled": ["timestamp"], "named": {}},
+    ]
+
+
 def test_tables_go_in_slices(server: Recorder, logger) -> None:
     log = logger(deadline=5.0)
     ids = log.predictions({"x": np.arange(25_000.0)})

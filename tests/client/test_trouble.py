@@ -14,8 +14,12 @@ from pathlib import Path
 import pytest
 from recorder import Behaviour, BlackHole, Recorder
 
+from watchkeeper.client import patience
+from watchkeeper.client.logger import Logger
 from watchkeeper.client.patience import Patience
+from watchkeeper.client.settings import Settings
 from watchkeeper.client.wire import Reply
+from watchkeeper.errors import InputError
 
 
 def fill(log, rows: int) -> list[str]:
@@ -60,6 +64,7 @@ def test_what_is_refused_for_good_is_set_aside(server: Recorder, logger, status:
     server.behaviour = Behaviour(status=status)
     log = logger()
     fill(log, 10)
+    assert not log.flush(5)  # refused is not delivered, and is said once
     assert log.flush(5)
     server.behaviour = Behaviour()
     fill(log, 5)
@@ -102,17 +107,40 @@ def test_the_server_says_when_to_come_back(server: Recorder, logger, status: int
 def test_pauses_grow_and_are_random() -> None:
     pauses = []
     for _ in range(200):
-        patience = Patience()
+        after = Patience()
         for _ in range(6):
-            patience.failed(Reply(0))
-        pauses.append(patience.wait())
+            after.failed(Reply(0))
+        pauses.append(after.wait())
     assert max(pauses) <= 32
     assert max(pauses) - min(pauses) > 16
-    patience.failed(Reply(401))
-    assert patience.wait() >= 59
-    assert not patience.may_hurry()
-    patience.succeeded()
-    assert patience.wait() == 0
+    after.failed(Reply(401))
+    assert after.wait() >= 59
+    assert after.wait(awaited=True) >= 59
+    assert not after.may_hurry()
+    after.succeeded()
+    assert after.wait() == 0
+
+
+def test_who_waits_has_the_server_tried_each_second(server: Recorder, logger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "_FIRST", 60.0)
+    monkeypatch.setattr(patience.random, "random", lambda: 1.0)
+    server.behaviour = Behaviour(status=500)
+    log = logger()
+    ids = fill(log, 10)
+    assert not log.flush(0.3)
+    waiter = threading.Thread(target=log.flush, args=(20,))
+    waiter.start()
+    server.wait_for_requests(3)
+    server.behaviour = Behaviour()
+    waiter.join()
+    assert list(server.ids()) == ids
+    assert len(server.requests) <= 8
+
+
+@pytest.mark.parametrize("wrong", [{"model": ""}, {"model": "  "}, {"stage": "prod"}])
+def test_a_wrong_argument_is_said_where_it_is_made(tmp_path: Path, wrong: dict[str, str]) -> None:
+    with pytest.raises(InputError, match=r"stage|model"):
+        Logger(**{"model": "m", "version": "1", "settings": Settings(spool=str(tmp_path))} | wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -346,7 +374,8 @@ def test_a_handler_of_the_host_that_raises_does_no_harm(server: Recorder, logger
         server.behaviour = Behaviour(status=422)
         log = logger()
         fill(log, 10)
-        assert log.flush(5)
+        assert not log.flush(5)
+        assert log.stats.refused == 10
         assert log.stats.refused == 10
     finally:
         logging.getLogger("watchkeeper").removeHandler(handler)

@@ -322,3 +322,16 @@ def test_scores_that_begin_later_are_kept_for_a_reference(tmp_path: Path) -> Non
         assert pipeline.settle()
         assert pipeline.profile(TARGET, None, None).outcome.scoreless == 100
         assert pipeline.versions(TARGET)[0]["notices"] == []
+
+
+def test_a_feature_that_has_the_name_of_a_role_from_now_on_makes_room(tmp_path: Path) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send_rows(pipeline, [r | {"features": {"loan": i, "x": 0.5}} for i, r in enumerate(rows_of(100))])
+        assert pipeline.settle()
+        columns = {"loan": list(range(100)), "x": [0.5, 1.5] * 50, "score": [0.2, 0.7] * 50, "label": [0, 1] * 50}
+        schema = wk.Schema(id="loan", target="label", score="score")
+        pipeline.set_reference(TARGET, wk.profile(columns, schema).to_bytes())
+        body = json.dumps({"labels": [{"id": f"r{i}", "label": i % 2} for i in range(100)]}).encode()
+        pipeline.submit("labels", TARGET, None, "application/json", body).result(30)
+        assert pipeline.settle()
+        assert pipeline.profile(TARGET, None, None).outcome.labelled == 100

@@ -67,6 +67,7 @@ class Courier:
         self._wake, self._work = _thread.allocate_lock(), _thread.allocate_lock()
         self._wake.acquire()
         self._next_adoption = self._disk_again = 0.0
+        self._refused_before = 0
         self._next_cut = time.monotonic() + plan.settings.flush_interval
         self._end: float | None = None
         self._disk_fault: OSError | None = None
@@ -93,7 +94,7 @@ class Courier:
             time.sleep(0.005)
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything handed in so far is delivered; whether it was in time."""
+        """Wait until everything handed in so far is delivered; whether it was in time, and nothing refused since the last."""
         if _thread.get_ident() == self.thread or self.intake.closed:
             return False
         self.intake.begin()
@@ -190,7 +191,7 @@ class Courier:
         now = time.monotonic()
         until_cut = max(0.0, self._next_cut - now)
         if len(self._spool) or self._waiting:
-            return min(until_cut, max(self._patience.wait(), 0.0 if self._line else 1.0))
+            return min(until_cut, max(self._patience.wait(awaited=bool(self._tickets)), 0.0 if self._line else 1.0))
         return until_cut
 
     def _turn(self) -> None:
@@ -200,7 +201,9 @@ class Courier:
             self._check()
             self._adopt()
             self._cut()
-            if not self._patience.wait() or (self._patience.may_hurry() and not all(t.tried for t in tickets)):
+            if not self._patience.wait(awaited=bool(tickets)) or (
+                self._patience.may_hurry() and not all(t.tried for t in tickets)
+            ):
                 self._deliver()
             if (
                 self._patience.wait()
@@ -228,10 +231,12 @@ class Courier:
             raise Gone
 
     def _answer(self, tickets: list[Ticket]) -> None:
-        done = not (len(self._spool) or self._waiting)
+        done, refused = not (len(self._spool) or self._waiting), self._tally.refused
+        fine = done and refused == self._refused_before
         for ticket in tickets:
-            ticket.tried, ticket.delivered = True, done
+            ticket.tried, ticket.delivered = True, fine
             if done or time.monotonic() >= ticket.end:
+                self._refused_before = refused
                 ticket.lock.release()
             else:
                 self._tickets.append(ticket)

@@ -30,7 +30,7 @@ ELEVEN_DIGITS = 16**10, 16**11  # milliseconds since 1970 from 2004 to 2527, whi
 class Logger:
     """Hands predictions and labels to a server, from inside the service that makes them.
 
-    Nothing here ever raises into the service or blocks it: rows gather in memory and a thread sends them; while the
+    Once it is made nothing ever raises into the service or blocks it: rows gather in memory and a thread sends them; while the
     server is away they wait on disk; what has to be given up is counted (:attr:`stats`) and said once a minute through
     ``logging.getLogger("watchkeeper")``. Threads, forks, signal handlers and event loops may all use one logger.
 
@@ -46,6 +46,12 @@ class Logger:
         Where it runs; ``stage`` is ``serving``, ``shadow`` or ``canary``.
     settings
         Tuning; None: the defaults.
+
+    Raises
+    ------
+    InputError
+        When it is made, and only then: the model has no name, or the stage is none of the three. A server that is away, a
+        wrong ``url`` or key never raise: rows wait on disk, and it is said at once.
 
     Examples
     --------
@@ -148,7 +154,9 @@ class Logger:
             Anything that exports Arrow (pandas, Polars, pyarrow), or a mapping of name to values. The columns are those
             that the version's schema names, else ``prediction``, ``score``, ``latency``; the others are features.
         id, timestamp
-            The columns with the ids and times. Where there is none of that name, one is added: ids made here, and now.
+            The columns with the ids and times. Where there is none of that name, one is added: ids made here, and now. A
+            version whose ids are in a column of its own needs its name here, for the ids returned are those that labels
+            must have; one whose times are has them read without.
         """
         names = {"id": id, "timestamp": timestamp}
         return self._table(
@@ -223,7 +231,10 @@ class Logger:
             return self._plan.version
 
     def flush(self, timeout: float = 5.0) -> bool:
-        """Wait until all that was logged is delivered, ``timeout`` seconds at most; return whether it is."""
+        """Wait until all that was logged is delivered, ``timeout`` seconds at most; return whether it is.
+
+        False too where the server has refused whole batches for good since the last call; ``stats`` says how many rows.
+        """
         try:
             return self._courier.flush(timeout)
         except Exception as error:  # never into the host

@@ -9,6 +9,7 @@ from watchkeeper.client.wire import Reply
 
 FOREVER = frozenset({400, 413, 415, 422})  # the same body would be refused again
 BARRED = frozenset({401, 403})
+_AWAITED = 1.0
 _FIRST, _LONGEST, _MOST_ASKED, _BARRED_PAUSE = 1.0, 60.0, 300.0, 60.0
 
 
@@ -17,12 +18,13 @@ class Patience:
 
     def __init__(self) -> None:
         self._failures = 0
-        self._until = 0.0
+        self._until = self._last = 0.0
         self._asked = False
 
-    def wait(self) -> float:
-        """Return the seconds to wait before the next try."""
-        return max(0.0, self._until - time.monotonic())
+    def wait(self, *, awaited: bool = False) -> float:
+        """Return the seconds to wait before the next try: about one where somebody waits and the server asked for no quiet."""
+        until = min(self._until, self._last + _AWAITED) if awaited and not self._asked else self._until
+        return max(0.0, until - time.monotonic())
 
     def may_hurry(self) -> bool:
         """Whether a try before the time does no harm: the server did not ask for quiet."""
@@ -41,7 +43,8 @@ class Patience:
             pause = _BARRED_PAUSE * (1 + random.random() / 2)
         elif reply.retry_after is not None:
             pause += min(reply.retry_after, _MOST_ASKED)
-        self._until = time.monotonic() + pause
+        self._last = time.monotonic()
+        self._until = self._last + pause
 
 
 def trouble(reply: Reply) -> str:

@@ -14,6 +14,8 @@ from watchkeeper.client.wire import Address
 from watchkeeper.config import environment
 from watchkeeper.errors import InputError
 
+STAGES = ("serving", "shadow", "canary")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -64,7 +66,17 @@ class Watched:
 
 
 def make(watched: Watched, url: str | None, key: str | None, settings: Settings) -> Plan:
-    """Return the plan for a logger; whatever is wrong is put among its faults, not raised."""
+    """Return the plan for a logger; an address or key that is wrong is put among its faults, for rows can wait for another.
+
+    Raises
+    ------
+    InputError
+        The model has no name, or the stage is none: the server would refuse every row for good.
+    """
+    if not watched.model.strip():
+        raise InputError("A logger needs the name of a model, such as Logger('late-flights', version='3').")
+    if watched.stage not in STAGES:
+        raise InputError(f"A stage is one of {', '.join(STAGES)}, not {watched.stage[:40]!r}.")
     surroundings = environment()
     faults = []
     url = surroundings.url if url is None else str(url)

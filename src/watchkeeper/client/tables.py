@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,23 +35,24 @@ class Slices:
 def predictions(table: object, names: Mapping[str, str], mint: Mint) -> Slices:
     """Cut a table of predictions into batches; ids and times are added where the columns so named are not there."""
     found = _read(table)
+    named = {column: role for role, column in names.items() if column != role and column in found.column_names}
     moments = _moments(found, names["timestamp"])
+    added: dict[str, list[Any]] = {}
     if names["id"] in found.column_names:
         ids = ["" if value is None else str(value) for value in found.column(names["id"]).to_pylist()]
     else:
-        ids = [mint.at(ms) for ms in moments]
-        found = _with(found, "id", ids)
+        ids = added["id"] = [mint.at(ms) for ms in moments]
     if names["timestamp"] not in found.column_names:
-        found = _with(found, "timestamp", [now()[1]] * found.num_rows)
-    return Slices(list(_slices(found)), ids)
+        added["timestamp"] = [now()[1]] * found.num_rows
+    return Slices(list(_slices(_with(found, added, named))), ids)
 
 
 def labels(table: object) -> Slices:
     """Cut a table of labels into batches; those without a time became known now."""
     found = _read(table)
-    if "timestamp" not in found.column_names:
-        found = _with(found, "timestamp", [now()[1]] * found.num_rows)
-    return Slices(list(_slices(found)), [])
+    known = "timestamp" in found.column_names
+    added = {} if known else {"timestamp": [now()[1]] * found.num_rows}
+    return Slices(list(_slices(_with(found, added, {}))), [])
 
 
 def _read(table: object) -> pa.Table:
@@ -62,11 +64,15 @@ def _read(table: object) -> pa.Table:
     return pa.Table.from_batches(source.batches(), schema=source.schema)
 
 
-def _with(table: pa.Table, name: str, values: list[Any]) -> pa.Table:
+def _with(table: pa.Table, added: Mapping[str, list[Any]], named: Mapping[str, str]) -> pa.Table:
+    """Return the table with columns added, and with a word to the server on them and on which columns play roles."""
     import pyarrow as pa
 
-    array = pa.array(values, pa.timestamp("us", tz="UTC") if name == "timestamp" else pa.string())
-    return table.append_column(name, array)
+    for name, values in added.items():
+        array = pa.array(values, pa.timestamp("us", tz="UTC") if name == "timestamp" else pa.string())
+        table = table.append_column(name, array)
+    word = json.dumps({"filled": list(added), "named": dict(named)})
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), b"watchkeeper": word.encode()})
 
 
 def _moments(table: pa.Table, column: str) -> list[int]:

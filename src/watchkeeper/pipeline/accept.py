@@ -114,14 +114,10 @@ class Accepting:
         earliest = model.now() - kept if model.clock == "wall" or model.watermark is not None else -(2**62)
         schema = (version.schema or version.given) if version is not None else None
         taken = frozenset(_role_columns(version)) if version is not None else frozenset()
-        replayed = model.clock == "event" and model.watermark is not None
-        return Bounds(
-            model.now() if replayed else wall,
-            earliest,
-            wall + future,
-            schema.zone if schema is not None else None,
-            taken,
-        )
+        replay = model.clock == "event"
+        begun = model.now() if model.watermark is not None or version is not None else 0  # labels do not begin a replay
+        zone = schema.zone if schema is not None else None
+        return Bounds(begun if replay else wall, earliest, wall + future, zone, taken, replay)
 
     def _reserve(self, size: int) -> None:
         with self._lock:

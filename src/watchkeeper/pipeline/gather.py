@@ -58,8 +58,9 @@ class Gatherer:
         self._let_go()
         group = Group()
         for entry in entries:
-            latest = entry.latest()
-            if latest is not None:
+            latest, replay = entry.latest(), entry.model.clock == "event"
+            begun = entry.model.watermark is not None or entry.model.id in group.watermarks
+            if latest is not None and (begun or not replay or entry.kind != "labels"):  # labels do not begin a replay
                 group.watermarks[entry.model.id] = max(latest, group.watermarks.get(entry.model.id, latest))
             if entry.kind == "labels":
                 group.late.setdefault(entry.model.id, Late()).add(entry.rows, entry.seq)

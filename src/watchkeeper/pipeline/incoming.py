@@ -35,13 +35,14 @@ _LONG = 2**63
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """Between which moments, in microseconds, a row may have happened; ``now`` is for rows that do not say; ``zone`` for
-    times without an offset."""
+    times without an offset; ``replay`` where the rows' own times are the clock."""
 
     now: int
     earliest: int
     latest: int
     zone: str | None = None
     taken: frozenset[str] = frozenset()
+    replay: bool = False
 
 
 @dataclass(slots=True)

@@ -25,6 +25,9 @@ _DEFAULTS = {
                "prediction_time": "@prediction_time"},
 }  # fmt: skip
 
+_TOLD = {"id": "@id", "timestamp": "@time"}
+_WORDS = {"@time": "timestamp", "@target": "label"}
+
 
 def read_arrow(kind: Kind, body: bytes, bounds: Bounds, mint: Mint, schema: Schema | None) -> Incoming:
     """Read an Arrow IPC stream; rows without a usable id or time are refused alone.
@@ -35,9 +38,9 @@ def read_arrow(kind: Kind, body: bytes, bounds: Bounds, mint: Mint, schema: Sche
         It is no such stream, damaged, too large, or has columns of types or names that cannot be taken.
     """
     table = _read(body)
-    columns = {_role(name, kind, schema): table[name] for name in table.column_names}
-    if len(columns) < table.num_columns:
-        raise InvalidBatch("Two columns play one role: name each of id, timestamp, label and so on once.")
+    columns = {role: table[name] for role, name in _names(table, kind, schema).items()}
+    if kind == "labels" and bounds.replay and "timestamp" in _word(table.schema.metadata)[0]:
+        del columns["@time"]  # the client says now, which is no time of a replay
     _check_columns(kind, columns, bounds)
     reasons: dict[int, str] = {}
     times = _times(columns, "@time", table.num_rows, bounds, reasons)
@@ -71,6 +74,43 @@ def _read(body: bytes) -> pa.Table:
     if len(set(table.column_names)) < table.num_columns or table.num_columns > MOST_COLUMNS:
         raise InvalidBatch(f"The columns must have different names, and be at most {MOST_COLUMNS}.")
     return table
+
+
+def _names(table: pa.Table, kind: Kind, schema: Schema | None) -> dict[str, str]:
+    """Return the column of each role and feature.
+
+    A time that the client filled in gives way to a column of times. An id that it made does not: it was returned to the
+    caller as the one by which the label will come.
+    """
+    filled, named = _word(table.schema.metadata)
+    found: dict[str, str] = {}
+    for name in sorted(table.column_names, key=lambda name: name in filled):
+        told = _TOLD.get(name if name in filled else named.get(name, ""))
+        role = told or _role(name, kind, schema)
+        if role not in found:
+            found[role] = name
+        elif name not in filled:
+            raise InvalidBatch(
+                f"The columns {found[role]!r} and {name!r} both are the {_WORDS.get(role, role[1:])} of the rows: leave "
+                "one of them out, or rename it."
+            )
+        elif role == "@id":
+            raise InvalidBatch(
+                f"The ids of this version are in the column {found[role]!r}, but others were made and returned, by which "
+                f"labels would find no prediction. Say predictions(table, id={found[role]!r})."
+            )
+    roles = {name: role for role, name in found.items()}
+    return {roles[name]: name for name in table.column_names if name in roles}
+
+
+def _word(metadata: dict[bytes, bytes] | None) -> tuple[set[str], dict[str, str]]:
+    """Return what the client says of a table: the columns that it filled in, and which columns play which roles."""
+    try:
+        said = json.loads((metadata or {}).get(b"watchkeeper", b"{}"))
+        filled = {str(name) for name in said.get("filled", [])} & _TOLD.keys()
+        return filled, {str(column): str(role) for column, role in said.get("named", {}).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InvalidBatch(f"What the table's metadata says under 'watchkeeper' cannot be read: {error}.") from error
 
 
 def _role(name: str, kind: Kind, schema: Schema | None) -> str:

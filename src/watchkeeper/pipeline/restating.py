@@ -170,8 +170,14 @@ def _profile_rows(connection: sqlite3.Connection, version: Version) -> list[dict
 
 
 def _renamed(table: pa.Table, old: Schema, new: Schema) -> pa.Table:
-    """Return raw rows with the names that the new schema has for roles, those included that the old one did not name."""
+    """Return raw rows with the names that the new schema has for roles, those included that the old one did not name.
+
+    A feature that has the name of a role from now on makes room: a row stays the one that it was counted as.
+    """
     before, after = column_by_place(old), column_by_place(new)
     names = {column: after.get(place, place if place.startswith(KEPT) else column) for place, column in before.items()}
     names |= {place: column for place, column in after.items() if column not in {*table.column_names, *before.values()}}
-    return table.rename_columns([names.get(name, name) for name in table.column_names])
+    told = [names.get(name, name) for name in table.column_names]
+    roles = {new for name, new in zip(table.column_names, told, strict=True) if name in names}
+    kept = [n for n, new in zip(table.column_names, told, strict=True) if n in names or new not in roles]
+    return table.select(kept).rename_columns([names.get(name, name) for name in kept])
