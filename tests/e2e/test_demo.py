@@ -1,4 +1,4 @@
-"""The demo from end to end: real flights, a real model, a page that a real browser opens."""
+"""The demo that compares two tables, from end to end: real flights, a real model, a page that a real browser opens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from watchkeeper.cli import run
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demo")
-    assert run(["demo", "--folder", str(folder), "--exit"]) == 0
+    assert run(["demo", "--folder", str(folder), "--compare"]) == 0
     return folder
 
 

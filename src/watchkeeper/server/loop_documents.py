@@ -97,7 +97,7 @@ class AppliedMonitors(BaseModel):
     text: str
     document: dict[str, Any]
     author: str
-    created: str
+    created: str | None
 
 
 class Incident(BaseModel):
