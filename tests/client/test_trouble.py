@@ -76,6 +76,23 @@ def test_what_is_refused_for_good_is_set_aside(server: Recorder, logger, status:
     assert adds_up(log)
 
 
+def test_labels_of_a_model_that_is_not_there_yet_let_its_predictions_pass(server: Recorder, logger) -> None:
+    def unknown(handler) -> None:
+        if handler.path.startswith("/api/v1/labels") and not server.rows():
+            handler.answer(404, {"detail": "There is no model 'late-flights'."})
+        else:
+            handler.answer(200, server.keep(handler.path, handler.headers, handler.body))
+
+    server.behaviour = Behaviour(act=unknown)
+    log = logger()
+    log.label("a", 1)
+    assert not log.flush(0.5)
+    fill(log, 3)
+    assert log.flush(20)
+    assert (len(server.rows()), len(server.rows("labels"))) == (3, 1)
+    assert adds_up(log)
+
+
 @pytest.mark.parametrize("status", [401, 403])
 def test_a_key_that_is_not_accepted_is_tried_rarely_and_said_once(
     server: Recorder, logger, status: int, caplog

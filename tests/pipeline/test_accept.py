@@ -11,10 +11,11 @@ import pyarrow as pa
 import pytest
 from traffic import TARGET, ipc, labels_json, labels_of, open_pipeline, predictions_arrow, send, table
 
-from watchkeeper.errors import Conflict, InvalidBatch, Overloaded
+from watchkeeper.errors import Conflict, InvalidBatch, Overloaded, UnknownModel
 from watchkeeper.pipeline import gather
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.pipeline.settings import PipelineSettings
+from watchkeeper.pipeline.values import Target
 
 NOW = datetime.now(UTC)
 GOOD: dict[str, Any] = {"id": "a", "features": {"x": 1}, "prediction": 1, "score": 0.5}
@@ -93,6 +94,7 @@ def test_what_is_no_batch_is_refused_whole(pipeline: Pipeline) -> None:
         send(pipeline, "predictions", ipc(pa.table({"prediction": [1], "x": [{"a": 1}]})))
     with pytest.raises(InvalidBatch, match="this one has none"):
         send(pipeline, "predictions", ipc(pa.table({"x": [1]})))
+    pipeline.register(TARGET, None, None)
     with pytest.raises(InvalidBatch, match="id or label is missing"):
         send(pipeline, "labels", ipc(pa.table({"id": ["a"]})))
     with pytest.raises(InvalidBatch, match="text/plain"):
@@ -193,3 +195,30 @@ def test_ids_that_are_no_longer_in_memory_are_still_known(tmp_path: Path, monkey
         told = pipeline.models("default")[0]
     assert (told["rows"], told["duplicates"]) == (300, 300)
     assert told["labels"] == labels_of(rows).num_rows
+
+
+def test_labels_of_a_model_that_nobody_knows_are_refused(pipeline: Pipeline) -> None:
+    send(pipeline, "predictions", predictions(GOOD), arrow=False)
+    typo = Target("default", "credlt", "production")
+    labels = json.dumps({"labels": [{"id": "a", "label": 1}]}).encode()
+    with pytest.raises(UnknownModel, match="Did you mean 'credit'"):
+        pipeline.submit("labels", typo, None, "application/json", labels)
+    assert [m["model"] for m in pipeline.models("default")] == ["credit"]
+    pipeline.register(Target("default", "new", "production", "1"), None, None)
+    new = Target("default", "new", "production")
+    assert pipeline.submit("labels", new, None, "application/json", labels).result(30).accepted == 1
+
+
+def test_a_batch_of_which_nothing_is_accepted_makes_no_model(pipeline: Pipeline) -> None:
+    with pytest.raises(InvalidBatch):
+        send(pipeline, "predictions", b"{", arrow=False)
+    receipt = send(pipeline, "predictions", predictions({"features": {}}), arrow=False, batch="b")
+    assert (receipt.accepted, receipt.rejected, len(receipt.quarantined)) == (0, 1, 1)
+    assert send(pipeline, "predictions", predictions({"features": {}}), arrow=False, batch="b") == receipt
+    assert pipeline.models("default") == []
+    send(pipeline, "predictions", predictions(GOOD), arrow=False)
+    told = pipeline.models("default")[0]
+    assert (told["versions"], told["serving"]) == (["3"], "3")
+    with pytest.raises(InvalidBatch):
+        pipeline.submit("predictions", Target("default", "credit", "production", "4"), None, "application/json", b"{")
+    assert pipeline.models("default")[0]["versions"] == ["3"]

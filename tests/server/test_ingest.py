@@ -149,6 +149,8 @@ def test_many_at_once_are_all_counted(real: Live) -> None:
 
 @pytest.mark.parametrize("kind", ["predictions", "labels"])
 def test_a_million_rows_of_nothing_are_refused_in_time(real: Live, kind: str) -> None:
+    given = real.ask("PUT", "/api/v1/versions?model=large&version=1", "admin", {})
+    assert given.status == 200, given.body
     body = json.dumps({kind: [0] * 100_001}).encode()
     answer = real.ask("POST", place("large", kind), "ingest", body, {"Content-Type": "application/json"})
     assert answer.status == 400

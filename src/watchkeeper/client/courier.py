@@ -7,7 +7,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watchkeeper.client.batch import ARROW, Batch, Row, line
 from watchkeeper.client.complaints import Complaints
@@ -294,6 +294,8 @@ class Courier:
             return self._refused(reply, batch)
         self._tally.retries += 1
         self._patience.failed(reply)
+        if reply.status == 404 and batch.target.startswith("labels") and len(self._spool) + len(self._waiting) > 1:
+            self._put_last(batch)
         what = " Rows are kept, and tried again about once a minute." if reply.status in BARRED else " Rows are kept."
         self._trouble(f"server {reply.status}", trouble(reply) + what)
         return False
@@ -310,6 +312,14 @@ class Courier:
             self._complaints.say("quarantine", f"The server has refused {bad} of {batch.rows} rows, the first: {first}")
         self._discard(batch)
         return True
+
+    def _put_last(self, batch: Batch) -> None:
+        """Have labels of a model that is not there yet wait behind what may hold its first predictions."""
+        try:
+            self._spool.put(replace(batch, id=self._packer.batch_id()))
+        except (Full, OSError):
+            return
+        self._discard(batch)
 
     def _discard(self, batch: Batch) -> None:
         """Forget a batch, wherever it is by now."""

@@ -13,7 +13,7 @@ from watchkeeper.client.ids import Mint
 from watchkeeper.errors import Conflict, InputError, InvalidBatch, Overloaded
 from watchkeeper.pipeline.apply import add_to_counter, now
 from watchkeeper.pipeline.body import to_body
-from watchkeeper.pipeline.catalog import Catalog, Model, Version, project_id
+from watchkeeper.pipeline.catalog import SKETCH, Catalog, Model, Version, project_id
 from watchkeeper.pipeline.incoming import Bounds, Incoming, read_json
 from watchkeeper.pipeline.incoming_arrow import read_arrow
 from watchkeeper.pipeline.settings import PipelineSettings
@@ -52,6 +52,8 @@ class Accepting:
             The batch id was used for another body.
         Overloaded
             Too much waits to be written or to be applied.
+        UnknownModel
+            Labels of a model that nobody has registered or logged predictions of.
         """
         name = self._check(target, batch_id)
         digest = hashlib.sha256(body).digest()
@@ -62,6 +64,8 @@ class Accepting:
             return done
         model, version = self._whose(kind, target)
         incoming = self._read(kind, model, version, content_type, body)
+        if version is not None and incoming.rows.num_rows:
+            model, version = self._made(target)
         stored = to_body(incoming.rows) if incoming.rows.num_rows else b""
         self._reserve(len(stored))
         batch = _Batch(kind, target, model, version, name, digest, incoming, stored)
@@ -82,8 +86,13 @@ class Accepting:
             return _replayed(connection, project, name, digest)
 
     def _whose(self, kind: Kind, target: Target) -> tuple[Model, Version | None]:
+        """Return whose rows these are; for predictions of something new a sketch, which nobody sees until a row is accepted."""
         if kind == "labels":
-            return self._catalog.model(target, make=True), None
+            return self._catalog.model(target), None
+        version = self._catalog.known(target)
+        return version.model, version
+
+    def _made(self, target: Target) -> tuple[Model, Version]:
         version = self._catalog.version(target, make=True)
         if version.model.serving is None and target.stage == "serving":
             self._catalog.set_serving(version.model, version.name)
@@ -164,7 +173,8 @@ class _Batch:
                 stage=self.target.stage, kind=self.kind, batch=self.name, rows=receipt.accepted, received=received,
                 body=self.body,
             )  # fmt: skip
-        self._quarantine(connection, received)
+        if self.model.id != SKETCH:
+            self._quarantine(connection, received)
         return receipt
 
     def _receipt(self) -> Receipt:

@@ -19,6 +19,8 @@ from watchkeeper.store.database import Database
 from watchkeeper.window import microseconds
 
 CLOCKS = ("wall", "event")
+SKETCH = 0
+"""The number of a model or version that is not in the store."""
 
 
 @dataclass(slots=True)
@@ -111,6 +113,13 @@ class Catalog:
         if found is None:
             raise UnknownModel("version", target.version, [v.name for v in self.versions_of(model)])
         return found
+
+    def known(self, target: Target) -> Version:
+        """Return the version that is meant; where it is not there a sketch of it, numbered ``SKETCH``."""
+        key = (target.project, target.environment, target.model)
+        model = self.models.get(key) or Model(SKETCH, *key, "wall", None, None)
+        found = self._by_name.get((model.id, target.version))
+        return found or Version(SKETCH, model, target.version, Schema(), None)
 
     def versions_of(self, model: Model) -> list[Version]:
         """Return a model's versions, in the order in which they were first heard of."""
