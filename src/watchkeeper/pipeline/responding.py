@@ -87,7 +87,7 @@ class Responding:
         return Alert(
             key="", kind=_KINDS[event.kind], project=model.project, environment=model.environment,
             model=model.name, version=incident["version"], incident=incident["id"], severity=incident["severity"],
-            title=incident["title"], text=text, url=f"{address}/incidents/{incident['id']}" if address else None,
+            title=incident["title"], text=text, url=f"{address}/#/incident/{incident['id']}" if address else None,
             evidence=evidence["findings"][:10], opened=moment(incident["opened"]).isoformat(),
             at=moment(model.now()).isoformat(),
         )  # fmt: skip

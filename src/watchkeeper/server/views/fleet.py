@@ -20,15 +20,16 @@ def fleet(page: Page) -> dict[str, Any]:
     catalog, overview = page.pipeline.catalog, page.overview
     models = catalog.models_of(page.key.project)
     open_, counters = overview.incidents(models), overview.counters(models)
-    told = [_model(overview, m, catalog.versions_of(m), open_.get(m.id, []), counters[m.id]) for m in models]
+    told = [_model(page, m, catalog.versions_of(m), open_.get(m.id, []), counters[m.id]) for m in models]
     return page.head("fleet") | {"days": _DAYS, "models": told}
 
 
 def _model(
-    overview: Overview, model: Model, versions: list[Version], open_: list[dict[str, Any]], counters: dict[str, int]
+    page: Page, model: Model, versions: list[Version], open_: list[dict[str, Any]], counters: dict[str, int]
 ) -> dict[str, Any]:
+    overview = page.overview
     spans = overview.spans(versions, "serving", "day", _DAYS)
-    status, said = status_of(overview, versions, spans, open_)
+    status, said = status_of(overview, versions, spans, open_, page.opening(model))
     rows, labelled = sum(s.rows for s in spans), sum(s.labelled for s in spans)
     schema = next((v.schema for v in reversed(versions) if v.schema is not None), None)
     return {
@@ -62,13 +63,13 @@ def incident_words(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def status_of(
-    overview: Overview, versions: list[Version], spans: list[Span], open_: list[dict[str, Any]]
+    overview: Overview, versions: list[Version], spans: list[Span], open_: list[dict[str, Any]], opening: frozenset[str]
 ) -> tuple[str, str]:
-    """Return how a model is, and why: its worst open incident, else what its monitors said last."""
+    """Return how a model is, and why: its worst open incident, else what the monitors that open incidents said last."""
     if open_:
         worst = max(open_, key=lambda row: _RANK.get(row["severity"], 0))
         return worst["severity"], worst["title"]
-    said = overview.verdicts(versions, spans)
+    said = [row for row in overview.verdicts(versions, spans) if row["monitor"] in opening]
     if said:
         worst = max(said, key=lambda row: _RANK.get(row["name"], 0))
         words = {"ok": "Nothing found", "not enough data": "Too few rows to judge"}
