@@ -81,7 +81,7 @@ def test_a_replay_from_files_to_measurements(
 ) -> None:
     model = f"flights {request.node.callspec.id}"
     reference = ["reference", "set", model, files / "reference.parquet", "--version", "1", *where]
-    code, out, err = call(capsys, *reference, *ROLES[:-2], "--target", "label")
+    code, out, err = call(capsys, *reference, *ROLES[:-2], "--target", "label", "--segment", "city")
     assert (code, f"{ROWS:,} rows" in out) == (0, True), err
     log = ["log", files / "predictions.parquet", "--model", model, *where]
     sent = as_json(capsys, *log, "--version", "1", "--clock", "event", *ROLES)
@@ -102,6 +102,40 @@ def test_a_replay_from_files_to_measurements(
     code, out, _ = call(capsys, "measurements", model, "--metric", "roc_auc", *where)
     assert "realised" in out
     assert "flights" in call(capsys, "models", *where)[1]
+    said = call(capsys, "measurements", model, "--metric", "roc_auc", "--revisions", "all", *where)[1].splitlines()[0]
+    assert "revision" in said
+    assert "known at" in said
+    check_questions_that_find_nothing(capsys, model, where)
+    check_listings(capsys, model, where)
+
+
+def check_questions_that_find_nothing(capsys: pytest.CaptureFixture[str], model: str, where: Where) -> None:
+    """Check that a name that does not exist is no answer of 'nothing'."""
+    for question, words in (
+        ("--metric rocauc", "Did you mean 'roc_auc'?"),
+        ("--segment city", "Did you mean 'city="),
+        ("--column nope", "There is no column 'nope'."),
+    ):
+        code, _, err = call(capsys, "measurements", model, *question.split(), *where)
+        assert (code, words in err) == (64, True), err
+    code, out, _ = call(capsys, "measurements", model, "--metric", "mae", *where)
+    assert (code, "mae was not measured" in out) == (0, True)
+    assert "roc_auc" in out
+
+
+def check_listings(capsys: pytest.CaptureFixture[str], model: str, where: Where) -> None:
+    """Check what is listed of a model: versions, windows, refused rows, and what serves."""
+    assert [v["version"] for v in as_json(capsys, "versions", model, *where)] == ["1"]
+    assert f"{ROWS:,} rows" in call(capsys, "versions", model, *where)[1]
+    assert sum(w["rows"] for w in as_json(capsys, "windows", model, *where)) == ROWS
+    assert "sealed at" in call(capsys, "windows", model, "--every", "week", *where)[1]
+    assert "no window" in call(capsys, "windows", model, "--start", "2031-01-01T00:00:00Z", *where)[1]
+    assert as_json(capsys, "quarantine", model, *where) == []
+    assert "No row was refused." in call(capsys, "quarantine", model, *where)[1]
+    assert as_json(capsys, "serving", model, *where)["version"] == "1"
+    assert "Version 1 serves." in call(capsys, "serving", model, "--set", "1", *where)[1]
+    code, _, err = call(capsys, "serving", model, "--set", "9", *where)
+    assert (code, "'9'" in err) == (64, True), err
 
 
 def test_refused_rows_are_said_and_the_exit_code_is_1(
@@ -118,6 +152,8 @@ def test_refused_rows_are_said_and_the_exit_code_is_1(
     assert "row 3: the timestamp 1999" in out
     told = json.loads(call(capsys, *log, "--json")[1])
     assert told["rejected"] == len(told["reasons"]) > 0
+    assert "the timestamp 1999" in call(capsys, "quarantine", "refused", *where)[1]
+    assert "refused" in call(capsys, "models", *where)[1].splitlines()[0]
 
 
 def test_keys_are_made_listed_and_revoked(capsys: pytest.CaptureFixture[str], where: Where) -> None:

@@ -9,7 +9,7 @@ import click
 
 from watchkeeper.cli.reach import reach, reaching
 from watchkeeper.cli.root import Group, cli
-from watchkeeper.cli.tables import show_json, show_table
+from watchkeeper.cli.tables import show_json, show_record, show_table
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -46,8 +46,7 @@ def show(id: str, as_json: bool, **options: Any) -> int:  # noqa: A002
     if as_json:
         show_json(found)
         return 0
-    rows = [{"": name, " ": _said(value)} for name, value in found.items() if name != "log"]
-    show_table(rows, ("", " "), "")
+    show_record({name: value for name, value in found.items() if name != "log"})
     click.echo(f"\n{found.get('log') or 'It has written nothing.'}")
     return 0
 
@@ -144,9 +143,3 @@ def test(name: str, as_json: bool, **options: Any) -> int:
 
 def _path(id: str) -> str:  # noqa: A002
     return f"actions/{quote(id, safe='')}"
-
-
-def _said(value: Any) -> Any:
-    import json
-
-    return json.dumps(value, indent=1) if isinstance(value, dict | list) else value

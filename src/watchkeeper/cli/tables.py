@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -34,35 +36,33 @@ def show_json(value: Any) -> None:
     click.echo(json.dumps(_plain(value), indent=1))
 
 
-def show_table(found: list[dict[str, Any]], columns: tuple[str, ...], nothing: str) -> None:
-    """Print some columns of some records, or say that there are none."""
+def show_record(record: dict[str, Any]) -> None:
+    """Print names and values, one below the other."""
     import click
-    from rich.table import Table
+
+    from watchkeeper.cli.layout import title, words
+
+    wide = max((len(title(name)) for name in record), default=0)
+    for name, value in record.items():
+        text = json.dumps(value, indent=1) if isinstance(value, dict | list) and value else words(value)
+        click.echo(f"{title(name):{wide}}  " + text.replace("\n", "\n" + " " * (wide + 2)))
+
+
+def show_table(
+    found: list[dict[str, Any]], columns: tuple[str, ...], nothing: str, unless_zero: tuple[str, ...] = ()
+) -> None:
+    """Print some columns of some records, or say that there are none; ``unless_zero`` come last, where any is not 0."""
+    import click
+
+    from watchkeeper.cli.layout import table
 
     if not found:
         click.echo(nothing)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        numbers = all(isinstance(row.get(name), int | float | None) for row in found)
-        table.add_column(name.replace("_", " "), justify="right" if numbers else "left", overflow="fold")
-    for row in found:
-        table.add_row(*(_cell(row.get(name)) for name in columns))
-    console().print(table)
-
-
-def _cell(value: Any) -> str:
-    from rich.markup import escape
-
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, datetime):
-        return value.isoformat(sep=" ", timespec="minutes")
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return escape(str(value))
+    shown = (*columns, *(name for name in unless_zero if any(row.get(name) for row in found)))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in table(found, shown, width):
+        click.echo(line)
 
 
 def _plain(value: Any) -> Any:

@@ -167,7 +167,7 @@ def _check_begin(file: Path) -> None:
     except FileNotFoundError as error:
         raise SourceNotFound(str(file)) from error
     except (tarfile.TarError, EOFError) as error:
-        raise UnreadableSource(str(file), "it is no backup, or its beginning is damaged.") from error
+        raise UnreadableSource(str(file), "it is no backup, or its first bytes are wrong.") from error
     except OSError as error:
         raise UnreadableSource(str(file), f"{error.strerror or error}.") from error
 
