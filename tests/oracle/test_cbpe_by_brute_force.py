@@ -137,8 +137,8 @@ def test_labels_are_not_looked_at(rng: np.random.Generator) -> None:
         )
 
 
-def test_scores_that_are_no_probabilities_are_not_estimated(rng: np.random.Generator) -> None:
-    assert not estimate(binary_outcome([-1] * 3, [0.2, 0.5, 1.2]), _calibrator(rng), "accuracy").known
+def test_where_most_scores_are_no_probabilities_nothing_is_estimated(rng: np.random.Generator) -> None:
+    assert not estimate(binary_outcome([-1] * 3, [1.2, 0.5, 1.2]), _calibrator(rng), "accuracy").known
 
 
 def test_ties_count_half() -> None:
@@ -230,3 +230,18 @@ def test_the_interval_widens_with_fewer_rows_and_labels(rng: np.random.Generator
     for name in ESTIMATED:
         assert estimate(short, large, name).error > 2 * estimate(long, large, name).error, name
         assert estimate(long, small, name).error > 2 * estimate(long, large, name).error, name
+
+
+def test_scores_that_are_no_probabilities_are_left_out(rng: np.random.Generator) -> None:
+    calibrator = _calibrator(rng)
+    score = np.round(rng.random(500), 2)
+    label = (rng.random(500) < score).astype(int)
+    odd = np.array([-0.5, 1.5, 99.0, np.inf, np.nan])
+    alone = binary_outcome(label, score)
+    mixed = binary_outcome(np.concatenate([label, [0, 1, 0, 1, 0]]), np.concatenate([score, odd]))
+    assert mixed.improbable == 3
+    for name in ESTIMATED:
+        assert estimate(mixed, calibrator, name) == estimate(alone, calibrator, name), name
+    most = binary_outcome(label, score + 0.8)
+    assert not any(estimate(most, calibrator, name).known for name in ESTIMATED)
+    assert calibrate(most) is None

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pytest
 from traffic import SCHEMA, TARGET, ipc, labels_of, offline, open_pipeline, predictions_arrow, send, table
 
+from watchkeeper.pipeline.measure import IMPROBABLE
 from watchkeeper.pipeline.values import MeasurementQuery, Target
 from watchkeeper.window import HOUR, calendar_window, microseconds, moment
 
@@ -94,6 +95,32 @@ def test_days_of_23_hours_and_of_half_hour_zones(tmp_path: Path) -> None:
         assert {d["start"]: d["rows"] for d in days} == expected
         lengths = {microseconds(moment_of(d["end"])) - microseconds(moment_of(d["start"])) for d in days}
         assert lengths == ({23 * HOUR, 24 * HOUR} if zone == "Europe/Berlin" else {24 * HOUR})
+
+
+@pytest.mark.parametrize(("every", "estimated"), [(50, True), (1, False)])
+def test_a_window_says_why_scores_are_not_estimated(tmp_path: Path, every: int, estimated: bool) -> None:
+    rows = table(600, 23, 1.0)
+    risk = [7.5 if i % every == 0 else value for i, value in enumerate(rows["risk"].to_pylist())]
+    rows = rows.set_column(rows.column_names.index("risk"), "risk", pa.array(risk))
+    with open_pipeline(tmp_path / "store") as pipeline:
+        send(pipeline, "predictions", predictions_arrow(rows))
+        assert pipeline.settle()
+        known = pipeline.measurements(MeasurementQuery(TARGET, every="day", segment="", source="estimated"))
+        assert (known.num_rows > 0) == estimated
+        told = pipeline.windows(TARGET, "day", None, None)
+        word = "leave them out" if estimated else "nothing is estimated"
+        assert any(word in notice for window in told for notice in window["notices"])
+        share = pipeline.measurements(MeasurementQuery(TARGET, every="day", metrics=(IMPROBABLE,)))["value"]
+        assert max(share.to_pylist()) == pytest.approx(1 / every, rel=0.1)
+
+
+def test_times_and_ids_are_not_measured_as_features(tmp_path: Path) -> None:
+    with open_pipeline(tmp_path / "store") as pipeline:
+        send(pipeline, "predictions", predictions_arrow(table(200, 24, 1.0)))
+        assert pipeline.settle()
+        columns = set(pipeline.measurements(MeasurementQuery(TARGET, every="day"))["column"].to_pylist())
+        assert {"amount", "city"} <= columns
+        assert not {"when", "id"} & columns
 
 
 def moment_of(text: str) -> Any:

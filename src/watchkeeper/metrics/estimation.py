@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from watchkeeper.metrics import classification
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, interval
@@ -60,8 +61,10 @@ def calibrate(reference: BinaryOutcome, days: Sequence[BinaryOutcome] = ()) -> C
     """Fit the calibrator on a reference with labels.
 
     Isotonic regression by pooling adjacent violators (Barlow et al. 1972; Zadrozny and Elkan 2002 for calibration). None
-    with fewer than 50 labelled rows of either class.
+    with fewer than 50 labelled rows of either class, and where most scores are no probabilities.
     """
+    if 2 * reference.improbable > reference.rows - reference.scoreless:
+        return None
     positive, negative = reference.score_histogram((1,)), reference.score_histogram((0,))
     if min(positive.count, negative.count) < FEWEST_LABELS:
         return None
@@ -91,7 +94,9 @@ def pool_adjacent_violators(hits: Floats, counts: Floats) -> tuple[Int64s, Float
 
 
 def estimate(outcome: BinaryOutcome, calibrator: Calibrator, metric: str) -> Estimate:
-    """Return what ``metric`` is expected to be over all scored rows of an outcome, labels unseen.
+    """Return what ``metric`` is expected to be over all rows of an outcome whose score is a probability, labels unseen.
+
+    Unknown where most scores are none: the rest would not stand for the whole.
 
     The interval holds the chance in the labels, and the uncertainty of the calibrator, both as the delta method gives
     them and widened by how much days differ in the reference. It does not hold a change of concept.
@@ -101,13 +106,15 @@ def estimate(outcome: BinaryOutcome, calibrator: Calibrator, metric: str) -> Est
     The expected confusion matrix: NannyML's documentation of CBPE; ties of the AUC count half.
     """
     predictions = [outcome.score_histogram((EVERY_LABEL,), (p,)) for p in (0, 1)]
-    n = sum(h.count for h in predictions)
-    if n == 0 or outcome.improbable:
-        return UNKNOWN
     shift = max(h.shift for h in predictions)
     cells = np.union1d(predictions[0].at(shift)[0], predictions[1].at(shift)[0])
     counts = np.stack([_spread(h, shift, cells) for h in predictions])
     keys = cells << np.int64(shift)
+    probable = _probable(keys, shift) if outcome.improbable else np.ones(len(keys), dtype=bool)
+    keys, scored, counts = keys[probable], counts.sum(), counts[:, probable]
+    n = int(counts.sum())
+    if n == 0 or 2 * n < scored:
+        return UNKNOWN
     step = calibrator(keys)
     rate = calibrator.rates[step]
     value, by_positive, by_negative, rows, scale = _EXPECTED[metric](
@@ -205,9 +212,19 @@ _EXPECTED: dict[str, Callable[..., Expected]] = {
 
 
 def _scores(keys: Int64s, shift: int) -> Floats:
-    low = kernel.key_floats(keys)
-    high = kernel.key_floats(keys + np.int64((1 << shift) - 1)) if shift else low
+    low, high = _edges(keys, shift)
     return np.clip((low + high) / 2, 0.0, 1.0)
+
+
+def _probable(keys: Int64s, shift: int) -> NDArray[np.bool_]:
+    """Return which cells hold scores from 0 to 1."""
+    low, high = _edges(keys, shift)
+    return (high >= 0) & (low <= 1)
+
+
+def _edges(keys: Int64s, shift: int) -> tuple[Floats, Floats]:
+    low = kernel.key_floats(keys)
+    return low, kernel.key_floats(keys + np.int64((1 << shift) - 1)) if shift else low
 
 
 def _spread(histogram: Histogram, shift: int, cells: Int64s) -> Floats:

@@ -13,9 +13,12 @@ from watchkeeper.detection.performance import days_of
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, share_estimate
 from watchkeeper.metrics.names import QUALITY, SEGMENT_METRICS, TASKS
 from watchkeeper.profiles.column import NumericColumn
+from watchkeeper.profiles.outcome import BinaryOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.report.tables import comparison_rows, measurement_row
 
+IMPROBABLE = "improbable_share"
+"""The share of scores that are no probabilities, which estimates leave out."""
 QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 
 
@@ -44,7 +47,8 @@ def measure(profile: Profile, reference: Baseline | None, seconds: float) -> lis
     """Return every measurement of a window.
 
     Against a reference these are the ones of :func:`watchkeeper.compare`: performance, realised and estimated, by segment
-    too, drift and quality. Without, performance and what quality needs no reference. Always traffic, latency and failures.
+    too, drift and quality. Without, performance and what quality needs no reference. Always traffic, latency and failures,
+    and scores that are no probabilities where there are some. Columns of times and ids differ by nature: nothing of them.
 
     Parameters
     ----------
@@ -52,7 +56,9 @@ def measure(profile: Profile, reference: Baseline | None, seconds: float) -> lis
         The length of the window.
     """
     told = comparison_rows(compare_profiles(reference, profile)) if reference is not None else _alone(profile)
-    return [_measured(row) for row in (*told, *_service(profile, seconds))]
+    apart = {profile.schema.timestamp, profile.schema.id} - {None}
+    kept = (row for row in told if row.get("column") not in apart)
+    return [_measured(row) for row in (*kept, *_service(profile, seconds))]
 
 
 def _measured(row: dict[str, Any]) -> Measured:
@@ -98,7 +104,10 @@ def _service(profile: Profile, seconds: float) -> Iterator[dict[str, Any]]:
     """Yield traffic, latency in seconds, and the share of calls that failed."""
     traffic = Estimate(profile.rows / seconds, math.nan, math.nan, profile.rows)
     yield measurement_row("throughput", traffic, UNKNOWN, None, "rows/s")
-    schema = profile.schema
+    schema, outcome = profile.schema, profile.outcome
+    if isinstance(outcome, BinaryOutcome) and outcome.improbable:
+        share = share_estimate(outcome.improbable, outcome.rows - outcome.scoreless)
+        yield measurement_row(IMPROBABLE, share, UNKNOWN, None, "share")
     latency = profile.columns.get(schema.latency or "")
     if isinstance(latency, NumericColumn) and latency.histogram.count:
         yield from _latency(latency)

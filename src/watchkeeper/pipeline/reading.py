@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from watchkeeper.errors import CorruptStore, UnknownColumn, UnknownModel
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
-from watchkeeper.pipeline.measure import NUMBERS
+from watchkeeper.pipeline.measure import IMPROBABLE, NUMBERS
 from watchkeeper.pipeline.roles import column_by_place
 from watchkeeper.pipeline.stored import ProfileStore
 from watchkeeper.pipeline.values import MeasurementQuery, Target
@@ -25,6 +25,10 @@ from watchkeeper.window import calendar_window, microseconds, moment
 TABLE = pa.schema([*MEASUREMENTS, ("every", pa.string()), ("stage", pa.string()), ("sealed", pa.bool_())])
 """The columns of stored measurements: those of a comparison, and which windows they are of."""
 _SPAN = ("version_id", "stage", "every", "start")
+_IMPROBABLE = (
+    "SELECT m.start, m.value FROM series s JOIN measurement m ON m.series_id = s.id "
+    "WHERE s.version_id = ? AND s.stage = ? AND s.every = ? AND s.metric = ? ORDER BY m.start, m.revision"
+)
 _REVISIONS = {
     "latest": "m.revision = (SELECT max(x.revision) FROM measurement x WHERE x.series_id = m.series_id AND x.start = m.start)",
     "sealed": "w.sealed_revision IS NOT NULL AND m.revision = (SELECT max(x.revision) FROM measurement x "
@@ -93,6 +97,7 @@ class Reading:
         with self._database.reading() as connection:
             where: dict[str, Any] = {"version_id": version.id, "stage": target.stage, "every": every}
             measured = {w["start"]: w for w in rows.select_all(connection, "measured", **where)}
+            improbable = dict(connection.execute(_IMPROBABLE, (*where.values(), IMPROBABLE)).fetchall())
             names, values = _between(start, end)
             query = (
                 f"SELECT start, rows, labelled FROM profile WHERE version_id = ? AND stage = ?{names} ORDER BY start"
@@ -108,7 +113,7 @@ class Reading:
                         "start": window.start.isoformat(), "end": window.end.isoformat(), "rows": 0, "labels": 0,
                         "revision": known.get("revision"), "known_at": _told(known.get("known_at")),
                         "sealed": known.get("sealed_at") is not None, "sealed_at": _told(known.get("sealed_at")),
-                        "measured": known.get("dirty") == 0,
+                        "measured": known.get("dirty") == 0, "notices": _of_scores(improbable.get(key)),
                     },
                 )  # fmt: skip
                 made["rows"] += count
@@ -203,6 +208,14 @@ def notices(version: Version) -> list[str]:
             "Register the version with its schema, or give it a reference: its rows are then counted anew."
         )
     return found
+
+
+def _of_scores(improbable: float | None) -> list[str]:
+    """Return what a window says of scores that are no probabilities."""
+    if not improbable:
+        return []
+    most = "nothing is estimated without labels" if improbable > 0.5 else "estimates without labels leave them out"
+    return [f"{improbable:.1%} of the scores are no probabilities from 0 to 1: {most}."]
 
 
 def reference_words(reference: Profile) -> dict[str, Any]:

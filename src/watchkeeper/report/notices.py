@@ -78,7 +78,8 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
         found.append(f"In {side}, {outcome.strange} rows have a label or prediction of no known class ({known}).")
     if outcome.improbable:
         found.append(
-            f"In {side}, {outcome.improbable} scores lie outside 0 to 1: losses, calibration and CBPE need probabilities."
+            f"In {side}, {outcome.improbable} scores lie outside 0 to 1: losses, calibration and CBPE leave them out, and "
+            "say nothing where most are so."
         )
     if profile.schema.score is not None and outcome.scoreless:
         found.append(f"In {side}, {outcome.scoreless} rows have no score.")
