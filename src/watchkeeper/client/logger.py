@@ -156,7 +156,8 @@ class Logger:
         id, timestamp
             The columns with the ids and times. Where there is none of that name, one is added: ids made here, and now. A
             version whose ids are in a column of its own needs its name here, for the ids returned are those that labels
-            must have; one whose times are has them read without.
+            must have; one whose times are has them read without. Times without an offset are in the zone of the version's
+            schema, or UTC.
         """
         names = {"id": id, "timestamp": timestamp}
         return self._table(
