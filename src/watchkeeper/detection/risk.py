@@ -21,6 +21,7 @@ from watchkeeper.metrics.names import Metric
 HORIZONS = (1, 2, 4, 7)
 """The last window alone, and the mean of the last so many: what is too small to show in one day shows in a week, in which
 each weekday comes once."""
+_FEW_WINDOWS = 14
 _COARSE = 5
 """There is not enough data where the 95 % interval of the change reaches beyond so many tolerances."""
 
@@ -130,18 +131,24 @@ def _sampling(metric: Metric, point: Point) -> float:
 
 
 def _noise(metric: Metric, history: Sequence[Point]) -> _Noise | None:
-    """Return how windows vary: by the reference, else by the sealed windows, of which neighbours say too little."""
+    """Return how windows vary: by the reference, else by the sealed windows, of which neighbours say too little.
+
+    A reference of few windows (that of a version fitted anew in a hurry) gives way once the sealed ones know better; its
+    mean stays as uncertain as its few windows make it.
+    """
     point = history[-1]
-    if point.reference_windows >= 2 and math.isfinite(point.reference_sd):
+    past = [p for p in history[:-1] if math.isfinite(_sampling(metric, p))][-WINDOWS:]
+    known = point.reference_windows >= 2 and math.isfinite(point.reference_sd)
+    if known and not point.reference_windows < _FEW_WINDOWS <= len(past):
         rho, m = point.reference_correlation, point.reference_windows
         degrees = max((m - 1) * (1 - rho**2) / (1 + rho**2), 1.0)
         return _Noise(point.reference_sd, m, rho, degrees)
-    past = [p for p in history[:-1] if math.isfinite(_sampling(metric, p))][-WINDOWS:]
     if len(past) < FEWEST_WINDOWS:
         return None
     scale, degrees = scale_of(np.array([p.value for p in past]))
     sampled = float(np.mean([_sampling(metric, p) ** 2 for p in past]))
-    return _Noise(math.sqrt(max(scale**2 - sampled, 0.0)), len(past), math.nan, degrees)
+    windows = point.reference_windows if known else len(past)
+    return _Noise(math.sqrt(max(scale**2 - sampled, 0.0)), windows, math.nan, degrees)
 
 
 def _looks(metric: Metric, history: Sequence[Point], before: float, noise: _Noise) -> list[_Look]:

@@ -95,10 +95,10 @@ class Incidents:
         elif step.kind == "quiet":
             rows.update(writer, "incident", {"id": row["id"]}, quiet=row["quiet"] + 1, changed=now())
             timeline.note(
-                writer, row["id"], "quiet", f"Nothing alarmed in the window from {_told(window.start)}.", at=at
+                writer, row["id"], "quiet", f"Nothing alarmed in the window that ended {_day(window.stop)}.", at=at
             )
         else:
-            words = f"Nothing alarmed in {row['quiet'] + 1} windows in a row; the last began {_told(window.start)}."
+            words = f"Nothing alarmed in {row['quiet'] + 1} windows in a row; the last ended {_day(window.stop)}."
             self._end(writer, force, row, model, words, "server")
 
     def _open(
@@ -119,8 +119,8 @@ class Incidents:
             data={"window": _told(window.start), "checks": len(step.alarms), "alpha": first.alpha},
         )  # fmt: skip
         if columns:
-            told = "; ".join(f"{e.column}: {e.words}" for e in columns[:5])
-            timeline.note(writer, row["id"], "evidence", f"What moved at the same time: {told}", at=row["opened"])
+            told = ", ".join(e.column for e in columns)
+            timeline.note(writer, row["id"], "evidence", f"What moved as it began: {told}.", at=row["opened"])
         self._respond(writer, force, self._event(writer, "opened", row, version, step.alarms, window))
 
     def _add(
@@ -290,4 +290,8 @@ def _evidence(
 
 
 def _told(at: int) -> str:
-    return moment(at).isoformat()
+    return moment(at).isoformat(timespec="seconds")
+
+
+def _day(at: int) -> str:
+    return f"{moment(at):%d %B %Y, %H:%M} UTC"

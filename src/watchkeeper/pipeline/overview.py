@@ -73,9 +73,14 @@ class Overview:
         self._database = database
         self._catalog = catalog
 
-    def spans(self, versions: Sequence[Version], stage: str, every: str, most: int | None = None) -> list[Span]:
-        """Return the last windows that have rows, earliest first; of several versions in one, the largest names it."""
-        limit = f"ORDER BY start DESC LIMIT {int(most or SHOWN[every])}"
+    def spans(
+        self, versions: Sequence[Version], stage: str, every: str, most: int | None = None, before: int = 2**62
+    ) -> list[Span]:
+        """Return the last windows that have rows, earliest first; of several versions in one, the largest names it.
+
+        ``before`` leaves out those that start at that moment (in microseconds) or later.
+        """
+        limit = f"AND start < {int(before)} ORDER BY start DESC LIMIT {int(most or SHOWN[every])}"
         found: dict[int, list[dict[str, Any]]] = {}
         with self._database.reading() as connection:
             for version in versions:

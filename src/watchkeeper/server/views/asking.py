@@ -60,8 +60,8 @@ class Page:
     def opening(self, model: Model) -> frozenset[str]:
         """Return the monitors of a model whose findings open incidents; those of the others only explain."""
         told = self.pipeline.monitors(Target(model.project, model.name, model.environment))
-        found = told["document"]["monitors"] if told is not None else []
-        return frozenset(monitor["name"] for monitor in found if monitor["role"] == "incident")
+        found = told["document"].get("monitors", []) if told is not None else []
+        return frozenset(monitor["name"] for monitor in found if monitor.get("role", "incident") == "incident")
 
     def model(self) -> tuple[Model, list[Version]]:
         """Return the model that is meant with the versions that are drawn: all, or the one that was named."""

@@ -69,7 +69,7 @@ def status_of(
     if open_:
         worst = max(open_, key=lambda row: _RANK.get(row["severity"], 0))
         return worst["severity"], worst["title"]
-    said = [row for row in overview.verdicts(versions, spans) if row["monitor"] in opening]
+    said = [row for row in overview.verdicts(versions, spans) if not opening or row["monitor"] in opening]
     if said:
         worst = max(said, key=lambda row: _RANK.get(row["name"], 0))
         words = {"ok": "Nothing found", "not enough data": "Too few rows to judge"}

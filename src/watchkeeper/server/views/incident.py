@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from watchkeeper.errors import UnknownModel
@@ -11,9 +12,11 @@ from watchkeeper.pipeline.values import Target
 from watchkeeper.server.problems import Problem
 from watchkeeper.server.views.asking import Page
 from watchkeeper.server.views.lines import metric_lines, readable, windows
+from watchkeeper.window import DAY, microseconds
 
 _MOST_CHARTS = 3
 _SHOWN = 60
+_AFTER = 14 * DAY
 _MOST = 300
 
 
@@ -51,7 +54,9 @@ def _charts(page: Page, incident: dict[str, Any]) -> dict[str, Any]:
         versions = catalog.versions_of(model)
     except UnknownModel:
         return {"zone": None, "windows": windows([], {}), "charts": []}
-    spans = page.overview.spans(versions, "serving", "day", _SHOWN)
+    ended = incident["resolved"]
+    before = microseconds(datetime.fromisoformat(ended)) + _AFTER if ended else 2**62
+    spans = page.overview.spans(versions, "serving", "day", _SHOWN, before)
     schema = next((v.schema for v in reversed(versions) if v.schema is not None), None)
     return {
         "zone": schema.zone if schema is not None else None,
