@@ -20,6 +20,7 @@ import pytest
 
 from watchkeeper.cli import run
 from watchkeeper.errors import InputError
+from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.server.binding import Binding
 from watchkeeper.store.lock import read_holder
 
@@ -96,10 +97,40 @@ def test_the_first_start_shows_a_key_once_and_sigterm_ends_in_good_order(tmp_pat
     assert link.partition("#")[2].encode() not in kept
     with process(store) as second:
         url = second.wait_for("Serving")
+        assert f"'watchkeeper keys create NAME --role admin --store {store}'" in "".join(second.lines)
         assert json.loads(ask(url, "/api/v1/models", key)[1])["models"][0]["model"] == "m"
         code, said = second.end(signal.SIGINT)
         assert code == 0
         assert "wk_" not in said
+
+
+@pytest.mark.parametrize("told", [0, 1])
+def test_a_key_that_nobody_saw_is_not_good(tmp_path: Path, told: int) -> None:
+    """Standard output that is full from the start, or takes so many lines: one sentence, and no key in force."""
+    out = "/dev/full" if not told else "/dev/null"
+    fails = (
+        "import click\n"
+        "def echo(said, real=click.echo, **more):\n"
+        "    if said.startswith('Key'): raise OSError(28, 'No space left on device')\n"
+        "    real(said, **more)\n"
+        "click.echo = echo\n"
+    )
+    fails = fails if told else ""
+    command = [sys.executable, "-c", fails + MAIN, "serve", "--store", str(tmp_path / "store"), "--port", "0"]
+    with Path(out).open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr.count("\n")) == (64, 1), ended.stderr
+    assert "No space left on device" in ended.stderr
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        assert [key for key in pipeline.keys.list("default") if key.revoked is None] == []
+        assert pipeline.keys.empty() is not bool(told)
+
+
+def test_output_that_cannot_be_written_is_one_sentence() -> None:
+    command = [sys.executable, "-c", MAIN, "doctor"]
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (64, "Error: The system says: No space left on device.\n")
 
 
 def answer_across(number: int, folder: Path) -> tuple[bytes, int]:

@@ -36,6 +36,7 @@ def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code; errors are one sentence on standard error."""
     try:
         code = cli.main(arguments, prog_name="watchkeeper", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         _complain(error.format_message(), arguments)
         if isinstance(error, click.UsageError) and error.ctx is not None:
@@ -48,8 +49,11 @@ def run(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         return INTERRUPTED
-    except (WatchkeeperError, OSError) as error:
+    except WatchkeeperError as error:
         _complain(str(error), arguments)
+        return USAGE
+    except OSError as error:
+        _complain(str(error) if error.filename is not None else f"The system says: {error.strerror}.", arguments)
         return USAGE
     except MemoryError:
         _complain("There is not enough memory for this.", arguments)

@@ -17,7 +17,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from watchkeeper.errors import WatchkeeperError
+from watchkeeper.errors import InputError, WatchkeeperError
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.pipeline.settings import PipelineSettings
 from watchkeeper.server.app import create_app
@@ -52,7 +52,7 @@ def serve(folder: Path, binding: Binding, tell: Tell, settings: PipelineSettings
     Raises
     ------
     InputError
-        The binding is unwise or impossible.
+        The binding is unwise or impossible, or ``tell`` reaches nobody.
     StoreError, Unwritable
         The store cannot be opened.
     """
@@ -61,8 +61,21 @@ def serve(folder: Path, binding: Binding, tell: Tell, settings: PipelineSettings
     sys.setswitchinterval(_SWITCH)
     _allow_files()
     with _opened(folder, binding, settings=settings) as served:
-        served.server.on_start = lambda: _say(served, binding, tell)
+        unheard: list[OSError] = []
+
+        def begin() -> None:
+            try:
+                _say(served, binding, tell)
+            except OSError as error:
+                unheard.append(error)
+                served.server.should_exit = True
+
+        served.server.on_start = begin
         served.server.run(sockets=[served.socket])
+        if unheard:
+            raise InputError(
+                f"Nobody can be told where the server is: {unheard[0].strerror}. It has ended."
+            ) from unheard[0]
     tell("Ended; everything that was acknowledged is on disk.")
 
 
@@ -186,17 +199,28 @@ def configured(app: FastAPI, binding: Binding) -> uvicorn.Config:
 
 def _say(served: _Served, binding: Binding, tell: Tell) -> None:
     served.pipeline.announce(served.url)
+    folder = served.pipeline.folder
+    tell(f"Store    {folder}")  # where this reaches nobody, no key is made
     if served.pipeline.keys.empty():
-        secret, _ = served.pipeline.keys.create("first", "admin")
-        tell(f"Key      {secret}")
-        tell(
-            "         This key is shown once: it is an admin's. Keep it, or make others with 'watchkeeper keys create'."
-        )
+        _say_first_key(served, tell)
+    else:
+        tell(f"         'watchkeeper keys create NAME --role admin --store {folder}' makes a key.")
     tell(f"Serving  {served.url}")
     tell(f"Page     {served.url}{link_path(served.services, served.token.key.id)}")
     tell("         This link logs one browser in, once, within ten minutes. 'watchkeeper login' makes others.")
     if binding.behind_proxy and not binding.allow_hosts:
         tell("         It answers to names of this machine only; say others with --allow-host NAME.")
+
+
+def _say_first_key(served: _Served, tell: Tell) -> None:
+    keys = served.pipeline.keys
+    secret, key = keys.create("first", "admin")
+    try:
+        tell(f"Key      {secret}")
+    except OSError:
+        keys.revoke(key.id, force=True)
+        raise
+    tell("         This key is shown once: it is an admin's. Keep it, or make others with 'watchkeeper keys create'.")
 
 
 def _allow_files() -> None:
