@@ -14,7 +14,7 @@ PACKAGE := pyproject.toml hatch_build.py $(UI)
 .PHONY: help demo test test-long lint format build bench docs screenshots chromium strace clean
 
 help:
-	@echo 'make demo         fit a model on flights of 2013, compare July with March, write a report'
+	@echo 'make demo         serve a model of flights for nine months in minutes: an incident, an action, a page'
 	@echo 'make test         every test that matters (ARGS="-k name" picks some)'
 	@echo 'make test-long    those that take minutes: nine months of flights, hundreds of kills, every byte flipped'
 	@echo 'make lint         ruff, mypy'
@@ -22,7 +22,7 @@ help:
 	@echo 'make build        wheel and source archive in dist/'
 	@echo 'make bench        the tables of benchmarks/'
 	@echo 'make docs         generate docs/reference'
-	@echo 'make screenshots  renew docs/images from the demo'
+	@echo 'make screenshots  renew docs/images'
 	@echo 'make clean        remove what these made'
 
 # The demo needs no editable install, but is content with the one that the tests made.
