@@ -10,6 +10,7 @@ from typing import Literal
 
 from watchkeeper.detection import watched
 from watchkeeper.detection.series import Finding
+from watchkeeper.detection.verdict import FEWEST
 from watchkeeper.detection.watched import Cause
 
 CAUSES: tuple[Cause, ...] = ("model", "service", "traffic")
@@ -83,7 +84,8 @@ def identity(finding: Finding) -> tuple[str | None, ...]:
 def react(standing: Mapping[Cause, Standing], findings: Sequence[Finding], opening: Collection[str]) -> list[Step]:
     """Return what a window does to each cause's incident; nothing for causes that have none and do not alarm.
 
-    A window without data neither alarms for the model nor lets its incident end: silence is no recovery.
+    A window without data neither alarms for the model nor lets its incident end: silence is no recovery. The same holds where
+    what alarmed waits for its labels, or has too few rows to be judged by, while other checks are fine.
 
     Parameters
     ----------
@@ -95,16 +97,17 @@ def react(standing: Mapping[Cause, Standing], findings: Sequence[Finding], openi
     steps = []
     for cause in CAUSES:
         mine = [f for f in findings if f.monitor in opening and cause_of(f) == cause]
-        step = _step(cause, standing.get(cause), mine)
-        if step is not None:
-            steps.append(step)
+        held = standing.get(cause)
+        alarms = tuple(sorted((f for f in mine if f.alarming), key=_weight, reverse=True))
+        if alarms:
+            steps.append(_alarming(cause, held, alarms))
+        elif held is not None:
+            again = [f for f in findings if f.monitor in opening and identity(f) in held.seen]
+            steps.append(_calm(cause, held, again or mine))
     return steps
 
 
-def _step(cause: Cause, standing: Standing | None, findings: list[Finding]) -> Step | None:
-    alarms = tuple(sorted((f for f in findings if f.verdict in _SEVERITIES), key=_weight, reverse=True))
-    if not alarms:
-        return _calm(cause, standing, findings)
+def _alarming(cause: Cause, standing: Standing | None, alarms: tuple[Finding, ...]) -> Step:
     severity = alarms[0].verdict
     if standing is None:
         return Step(cause, "open", severity, alarms)
@@ -114,13 +117,20 @@ def _step(cause: Cause, standing: Standing | None, findings: list[Finding]) -> S
     return Step(cause, "join" if new else "keep", standing.severity, alarms)
 
 
-def _calm(cause: Cause, standing: Standing | None, findings: list[Finding]) -> Step | None:
-    if standing is None:
-        return None
-    known = any(f.state == "data" for f in findings)
-    if not known:
+def _calm(cause: Cause, standing: Standing, findings: Sequence[Finding]) -> Step:
+    """Return what a window does in which nothing alarms, given what alarmed before as it is judged now."""
+    if not any(map(_has_traffic if cause == "traffic" else _says_something, findings)):
         return Step(cause, "keep", standing.severity, ())
     return Step(cause, "resolve" if standing.quiet + 1 >= CALM_WINDOWS else "quiet", standing.severity, ())
+
+
+def _says_something(finding: Finding) -> bool:
+    few = (finding.point.n or finding.point.rows) < FEWEST
+    return finding.state == "data" and (finding.verdict == "ok" or not few)
+
+
+def _has_traffic(finding: Finding) -> bool:
+    return bool(finding.point.rows or finding.point.n)
 
 
 def _weight(finding: Finding) -> tuple[int, bool, float]:
