@@ -203,6 +203,7 @@ def test_a_backup_is_whole_and_comes_back(
         (["models", "--store", "{store}", "--key", "wk_1"], "not both"),
         (["models", "--url", "{url}", "--key", "wk_1"], "This key is not known"),
         (["models", "--url", "{url}"], "This needs a key"),
+        (["models", "--url", "{url}"], "Give a key with --key or WATCHKEEPER_KEY"),
         (["measurements", "missing", "--store", "{store}"], "missing"),
         (["measurements", "m", "--store", "{store}", "--start", "yesterday"], "such as"),
         (["log", "{tmp}/none.csv", "--model", "m", "--store", "{store}"], "There is no file"),

@@ -99,12 +99,15 @@ def test_an_error_of_ours_is_logged_under_the_id_that_is_told(
     [
         ("GET", "/nowhere", 404, "openapi.json"),
         ("DELETE", "/api/v1/serving", 405, "GET, HEAD, PUT"),
-        ("GET", "/api/v1/versions", 422, "'model'"),
+        ("GET", "/api/v1/versions", 422, "The request needs ?model=..."),
         ("GET", "/api/v1/versions?model=", 422, "'model'"),
         ("GET", f"/api/v1/versions?model={'x' * 257}", 422, "256"),
         ("GET", "/api/v1/versions?model=a%00b", 422, "'model'"),
         ("GET", "/api/v1/versions?model=a%0Ab", 422, "'model'"),
-        ("GET", "/api/v1/versions?modle=m", 422, "model"),
+        ("GET", "/api/v1/versions?model=m&modle=m", 422, "Did you mean 'model'? It takes 'model', 'environment'."),
+        ("GET", "/api/v1/models?modle=m", 422, "It takes nothing."),
+        ("GET", "/api/v1/versions?model=a&model=b", 422, "says 'model' 2 times"),
+        ("GET", "/api/v1/measurements?model=missing&metric=psi&metric=roc_auc", 404, "missing"),
         ("GET", "/api/v1/versions?model=m&limit=3", 422, "'limit'"),
         ("GET", "/api/v1/windows?model=m&version=1&every=year", 422, "'every'"),
         ("GET", "/api/v1/profiles?model=m&version=1&start=2026-01-01", 422, "offset"),
@@ -151,6 +154,23 @@ def test_bodies_that_cannot_be_used_are_refused(
     real: Live, path: str, method: str, headers: dict[str, str], body: bytes, status: int
 ) -> None:
     check(real.ask(method, path, "admin", body, headers), status)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "body", "words"),
+    [
+        ("POST", PLACE, "json", b"[" * 100_000, "nested too deeply"),
+        ("PUT", "/api/v1/versions?model=m&version=1", "json", b'{"schema":' * 9999, "nested too deeply"),
+        ("PUT", "/api/v1/versions?model=m&version=1", "json", b'{"clok":"wall"}', "Did you mean 'clock'?"),
+        ("PUT", "/api/v1/serving?model=m", "json", b"{}", "The body needs 'version'."),
+        ("POST", PLACE, "vnd.apache.arrow.stream", b"ARROW1\0\0", "pyarrow.ipc.new_stream"),
+    ],
+)  # fmt: skip
+def test_what_a_body_should_have_been_is_said(
+    real: Live, method: str, path: str, kind: str, body: bytes, words: str
+) -> None:
+    answer = real.ask(method, path, "admin", body, {"Content-Type": f"application/{kind}"})
+    assert words in check(answer, answer.status)
 
 
 def test_a_body_is_counted_as_it_comes(serve: Serve) -> None:

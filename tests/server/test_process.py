@@ -97,7 +97,7 @@ def test_the_first_start_shows_a_key_once_and_sigterm_ends_in_good_order(tmp_pat
     assert link.partition("#")[2].encode() not in kept
     with process(store) as second:
         url = second.wait_for("Serving")
-        assert f"'watchkeeper keys create NAME --role admin --store {store}'" in "".join(second.lines)
+        assert f"'watchkeeper keys create NAME --role admin --store {store}'" in second.wait_for("Keys")
         assert json.loads(ask(url, "/api/v1/models", key)[1])["models"][0]["model"] == "m"
         code, said = second.end(signal.SIGINT)
         assert code == 0

@@ -56,7 +56,8 @@ def reach(options: dict[str, Any], *, make: bool = False, running: bool = False)
 
     url, key, store = options.pop("url"), options.pop("key"), options.pop("store")
     if store is None:
-        yield connect(url, key)
+        with _hinting():
+            yield connect(url, key)
         return
     if url is not None or key is not None:
         raise InputError("Either --store says which server is meant, or --url and --key do; not both.")
@@ -76,6 +77,20 @@ def reach(options: dict[str, Any], *, make: bool = False, running: bool = False)
 
     with serving(store) as (address, secret):
         yield Connection(address, secret)
+
+
+@contextlib.contextmanager
+def _hinting() -> Iterator[None]:
+    """Say where a key goes, where the server asks for one."""
+    from watchkeeper.errors import ServerRefused
+
+    try:
+        yield
+    except ServerRefused as refused:
+        if refused.status != 401:
+            raise
+        detail = f"{refused.detail} Give a key with --key or WATCHKEEPER_KEY, or name the server's --store."
+        raise ServerRefused(refused.url, refused.status, detail) from refused
 
 
 def _held(store: Path) -> tuple[str, str, str | None] | None:

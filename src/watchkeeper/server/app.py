@@ -27,12 +27,12 @@ from watchkeeper.server import (
     trail,
     views,
 )
-from watchkeeper.server.body import sentence
 from watchkeeper.server.gate import Gate
 from watchkeeper.server.openapi import describe
 from watchkeeper.server.policy import check_routes
 from watchkeeper.server.ports import Backend
-from watchkeeper.server.problems import Problem
+from watchkeeper.server.problems import Problem, sentence
+from watchkeeper.server.route import names_taken
 from watchkeeper.server.services import Services
 from watchkeeper.server.settings import ServerSettings
 from watchkeeper.server.token import LocalToken
@@ -98,9 +98,8 @@ def _described(app: FastAPI) -> dict[str, object]:
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    del request
     first = error.errors()[0] if isinstance(error, RequestValidationError) else None
-    return Problem(422, sentence(first, "The request")).response()
+    return Problem(422, sentence(first, "The request", names_taken(request.scope["endpoint"]))).response()
 
 
 async def _told(request: Request, error: Exception) -> Response:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
-from watchkeeper.server.problems import Problem
+from watchkeeper.server.problems import Problem, sentence, unreadable_json
 from watchkeeper.server.services import Services, services_of
 
 JSON = "application/json"
@@ -72,18 +72,9 @@ async def read_words(request: Request, model: type[BaseModel], *, optional: bool
         try:
             return model.model_validate(from_json(body, allow_inf_nan=False))
         except ValidationError as error:
-            raise Problem(422, sentence(error.errors()[0], "The body")) from error
+            raise Problem(422, sentence(error.errors()[0], "The body", model.model_fields)) from error
         except ValueError as error:
-            raise Problem(400, f"The body is not JSON: {error}.") from error
-
-
-def sentence(error: object, where: str) -> str:
-    """Return what a validator said of the first thing that is wrong."""
-    told = error if isinstance(error, dict) else {}
-    place = [str(part)[:80] for part in told.get("loc", ()) if part not in {"query", "header", "path", "body"}]
-    name = f"{where}: {'.'.join(place)!r}" if place else where
-    message = str(told.get("msg", "cannot be used")).removeprefix("Value error, ")
-    return f"{name}: {message[:1].lower()}{message[1:300]}."
+            raise Problem(400, unreadable_json(error)) from error
 
 
 async def _pieces(request: Request, services: Services) -> AsyncIterator[bytes]:

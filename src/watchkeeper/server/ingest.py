@@ -22,6 +22,7 @@ from watchkeeper.server.queries import BatchId, Logged, OfModel
 from watchkeeper.server.route import Route
 from watchkeeper.server.services import key_of, services_of
 
+_FILE = b"ARROW1"
 _REPLAYED = {"Idempotent-Replayed": "true where the batch had been stored before, and nothing was added."}
 
 
@@ -45,6 +46,10 @@ async def _take(kind: Kind, request: Request, target: Target, batch_id: str | No
     form = media_type(request, (JSON, ARROW))
     try:
         async with received(request, services.settings.most_body_bytes) as body:
+            if form == ARROW and body.startswith(_FILE):
+                raise Problem(
+                    400, "The body is an Arrow file, and a stream is taken: write it with pyarrow.ipc.new_stream."
+                )
             call = functools.partial(services.pipeline.submit, kind, target, batch_id, form, body)
             future = await services.limits.ingest.run(call)
             del body, call

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -24,6 +24,7 @@ from watchkeeper.errors import (
     SchemaError,
     StoreFailed,
     UnknownModel,
+    nearest,
 )
 
 MEDIA_TYPE = "application/problem+json"
@@ -78,9 +79,38 @@ def problem_of(error: Exception, where: str) -> Problem:
         return Problem(429, str(error), {"Retry-After": str(max(1, math.ceil(error.retry_after)))}, kind)
     if status == 500:
         return _unforeseen(error, where)
+    if isinstance(error.__cause__, RecursionError):
+        return Problem(status, _TOO_DEEP, kind=kind)
     return Problem(status, str(error), kind=kind)
 
 
+def unreadable_json(error: Exception) -> str:
+    """Return what is said of a body that is no JSON."""
+    return _TOO_DEEP if "recursion" in str(error).lower() else f"The body is not JSON: {error}."
+
+
+def sentence(error: object, where: str, known: Iterable[str] = ()) -> str:
+    """Return what a validator said of the first thing that is wrong; ``known`` are the names that would be right there."""
+    told = error if isinstance(error, dict) else {}
+    place = [str(part)[:80] for part in told.get("loc", ())]
+    in_query = place[:1] == ["query"]
+    place = place[1:] if place[:1] in (["query"], ["header"], ["path"], ["body"]) else place
+    if told.get("type") == "extra_forbidden" and len(place) == 1:
+        return _unknown(place[0], where, list(known))
+    if told.get("type") == "missing" and place:
+        return f"{where} needs {f'?{place[-1]}=...' if in_query else repr('.'.join(place))}."
+    name = f"{where}: {'.'.join(place)!r}" if place else where
+    message = str(told.get("msg", "cannot be used")).removeprefix("Value error, ")
+    return f"{name}: {message[:1].lower()}{message[1:300]}."
+
+
+def _unknown(name: str, where: str, known: list[str]) -> str:
+    near = nearest(name, known)
+    hint = f" Did you mean {near!r}?" if near else ""
+    return f"{where} does not know {name!r}.{hint} It takes {', '.join(map(repr, known)) or 'nothing'}."
+
+
+_TOO_DEEP = "The body's JSON is nested too deeply."
 _NOTHING = "Nothing of this was stored; send it again later."
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from starlette.requests import Request
 from starlette.responses import Response
 
 from watchkeeper.server.openapi import Said
 from watchkeeper.server.policy import POLICY, PUBLIC
+from watchkeeper.server.problems import Problem
 
 Endpoint = Callable[..., Coroutine[Any, Any, Response]]
 
@@ -32,6 +35,7 @@ class Route:
             self.path,
             self.endpoint,
             methods=[self.method],
+            dependencies=[Depends(_said_once)],
             status_code=said.status,
             response_class=Response,
             response_model=None,
@@ -40,3 +44,19 @@ class Route:
             operation_id=self.endpoint.__name__,
             include_in_schema=self.said is not None,
         )
+
+
+@functools.cache
+def names_taken(endpoint: Endpoint) -> dict[str, bool]:
+    """Return what may stand behind the question mark of an endpoint, and whether it may stand there more than once."""
+    fields = getattr(get_type_hints(endpoint).get("where"), "model_fields", {})
+    return {name: get_origin(field.annotation) is list for name, field in fields.items()}
+
+
+async def _said_once(request: Request) -> None:
+    """Refuse a parameter that came twice, of which one would be taken and nobody told which."""
+    asked = request.query_params
+    for name, repeatable in names_taken(request.scope["endpoint"]).items():
+        count = len(asked.getlist(name))
+        if count > 1 and not repeatable:
+            raise Problem(422, f"The request says {name!r} {count} times; say it once.")

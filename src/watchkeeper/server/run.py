@@ -199,15 +199,15 @@ def configured(app: FastAPI, binding: Binding) -> uvicorn.Config:
 
 def _say(served: _Served, binding: Binding, tell: Tell) -> None:
     served.pipeline.announce(served.url)
-    folder = served.pipeline.folder
-    tell(f"Store    {folder}")  # where this reaches nobody, no key is made
-    if served.pipeline.keys.empty():
+    folder, first = served.pipeline.folder, served.pipeline.keys.empty()
+    if first:
+        tell(f"Store    {folder}")  # where this reaches nobody, no key is made
         _say_first_key(served, tell)
-    else:
-        tell(f"         'watchkeeper keys create NAME --role admin --store {folder}' makes a key.")
     tell(f"Serving  {served.url}")
     tell(f"Page     {served.url}{link_path(served.services, served.token.key.id)}")
     tell("         This link logs one browser in, once, within ten minutes. 'watchkeeper login' makes others.")
+    if not first:
+        tell(f"Keys     'watchkeeper keys create NAME --role admin --store {folder}' makes one.")
     if binding.behind_proxy and not binding.allow_hosts:
         tell("         It answers to names of this machine only; say others with --allow-host NAME.")
 
