@@ -37,7 +37,7 @@ class FakeKeys:
     def list(self, project: str) -> list[Key]:
         return [k for k in self.known.values() if k.project == project]
 
-    def revoke(self, id: str, project: str = "default") -> bool:  # noqa: A002
+    def revoke(self, id: str, project: str = "default", *, force: bool = False) -> bool:  # noqa: A002
         for secret, key in self.known.items():
             if (key.id, key.project, key.revoked) == (id, project, None):
                 self.known[secret] = replace(key, revoked=datetime.now(UTC))

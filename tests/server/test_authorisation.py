@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from watchkeeper.server import gate, policy
 from watchkeeper.server.app import create_app
+from watchkeeper.server.services import services_in
 from watchkeeper.server.token import make_token, read_token, remove_token, write_token
 
 # Written down apart from the policy on purpose: both have to agree with each other and with the documentation.
@@ -160,6 +161,25 @@ def test_a_revoked_key_is_refused_by_the_next_request(real: Live) -> None:
     assert real.ask("GET", "/api/v1/models", "short-lived").status == 401
     assert real.ask("DELETE", f"/api/v1/keys/{made.json['key']['id']}", "admin").status == 404
     assert made.json["secret"] not in real.ask("GET", "/api/v1/keys", "admin").body.decode()
+
+
+def test_the_last_admin_key_is_revoked_by_force_alone(real: Live) -> None:
+    real.secrets["alone"], last = services_in(real.app).pipeline.keys.create("alone", "admin", "a project")
+    place = f"/api/v1/keys/{last.id}"
+    refused = real.ask("DELETE", place, "alone")
+    assert (refused.status, "last admin key" in refused.json["detail"]) == (409, True)
+    made = real.ask("POST", "/api/v1/keys", "alone", {"name": "one more", "role": "admin"})
+    assert real.ask("DELETE", f"/api/v1/keys/{made.json['key']['id']}", "alone").status == 204
+    assert real.ask("DELETE", place, "alone").status == 409
+    assert real.ask("DELETE", f"{place}?force=true", "alone").status == 204
+    assert real.ask("GET", "/api/v1/models", "alone").status == 401
+
+
+def test_a_key_that_would_have_expired_already_is_not_made(real: Live) -> None:
+    for past in ("2020-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"):
+        answer = real.ask("POST", "/api/v1/keys", "admin", {"name": "late", "role": "viewer", "expires": past})
+        assert (answer.status, "past" in answer.json["detail"]) == (422, True)
+    assert "late" not in real.ask("GET", "/api/v1/keys", "admin").body.decode()
 
 
 def test_a_project_sees_nothing_of_another(real: Live) -> None:

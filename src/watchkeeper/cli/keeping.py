@@ -91,11 +91,12 @@ def list_(as_json: bool, **options: Any) -> int:
 
 @keys.command()
 @click.argument("id")
+@click.option("--force", is_flag=True, help="Even if it is the last admin key.")
 @reaching
-def revoke(id: str, **options: Any) -> int:  # noqa: A002
+def revoke(id: str, force: bool, **options: Any) -> int:  # noqa: A002
     """Refuse the key with this ID from now on."""
     with reach(options) as connection:
-        connection.revoke_key(id)
+        connection.revoke_key(id, force=force)
     click.echo(f"The key {id} is refused from now on.")
     return 0
 

@@ -258,9 +258,9 @@ class Connection:
         told = self._object("POST", "keys", {}, said)
         return str(told["secret"]), told["key"]
 
-    def revoke_key(self, id: str) -> None:  # noqa: A002
-        """Refuse a key from now on."""
-        self._ask("DELETE", f"keys/{quote(id, safe='')}", {})
+    def revoke_key(self, id: str, *, force: bool = False) -> None:  # noqa: A002
+        """Refuse a key from now on; the last admin key of the project only by ``force``."""
+        self._ask("DELETE", f"keys/{quote(id, safe='')}", {"force": "true"} if force else {})
 
     def backup(self, file: str | os.PathLike[str]) -> int:
         """Write a backup of the whole store to a file, which appears once it is whole; return its bytes."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from watchkeeper.errors import InputError, UnknownKey
+from watchkeeper.errors import Conflict, InputError, UnknownKey
 from watchkeeper.pipeline.catalog import project_id
 from watchkeeper.store import rows
 from watchkeeper.store.database import Database
@@ -99,13 +99,26 @@ class Keys:
         with self._lock:
             return not self._known
 
-    def revoke(self, id: str, project: str = "default") -> bool:  # noqa: A002
-        """Refuse a key from now on; False where the project has none of that id that is not revoked."""
+    def revoke(self, id: str, project: str = "default", *, force: bool = False) -> bool:  # noqa: A002
+        """Refuse a key from now on; False where the project has none of that id that is not revoked.
+
+        Raises
+        ------
+        Conflict
+            It is the last admin key of the project that can be used, and ``force`` does not say that this is meant.
+        """
         with self._lock:
             found = [(d, k) for d, k in self._known.items() if (k.id, k.project, k.revoked) == (id, project, None)]
             if not found:
                 return False
             digest, key = found[0]
+            now = datetime.now(UTC)
+            admins = [k for k in self._known.values() if (k.project, k.role) == (project, "admin") and k.usable(now)]
+            if admins == [key] and not force:
+                raise Conflict(
+                    f"{key.name!r} is the last admin key of the project: without one nobody can make another key over "
+                    "HTTP. Make one first, or say force."
+                )
             self._known[digest] = replace(key, revoked=datetime.now(UTC))
         changed = {"revoked": microseconds(datetime.now(UTC))}
         self._database.write(lambda c: rows.update(c, "key", {"id": id}, **changed)).result()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
 import fastapi
@@ -17,7 +18,7 @@ from watchkeeper.server.documents import KeyBody, KeyShown, NewKey
 from watchkeeper.server.encoding import json_answer, plain, to_json
 from watchkeeper.server.openapi import WITH_BODY, Said, binary, json_of, listed
 from watchkeeper.server.problems import Problem
-from watchkeeper.server.queries import Name, Nothing
+from watchkeeper.server.queries import Name, Nothing, Revoking
 from watchkeeper.server.route import Route
 from watchkeeper.server.services import key_of, services_of
 from watchkeeper.server.streaming import Streamed
@@ -38,6 +39,8 @@ async def create_key(request: Request, where: Annotated[Nothing, fastapi.Query()
     del where
     services, by = services_of(request), key_of(request)
     body = cast(KeyBody, await read_words(request, KeyBody))
+    if body.expires is not None and body.expires <= datetime.now(UTC):
+        raise Problem(422, f"The key would expire at {body.expires.isoformat()}, which is past. Name a time to come.")
 
     def call() -> tuple[str, Key]:
         made = services.pipeline.keys.create(body.name, body.role, by.project, body.expires)
@@ -49,13 +52,12 @@ async def create_key(request: Request, where: Annotated[Nothing, fastapi.Query()
     return json_answer(to_json({"secret": secret, "key": _shown(key)}), 201)
 
 
-async def revoke_key(request: Request, id: Name, where: Annotated[Nothing, fastapi.Query()]) -> Response:  # noqa: A002
-    """Refuse a key from now on."""
-    del where
+async def revoke_key(request: Request, id: Name, where: Annotated[Revoking, fastapi.Query()]) -> Response:  # noqa: A002
+    """Refuse a key from now on. The project's last admin key only where ``force`` says so."""
     services, by = services_of(request), key_of(request)
 
     def call() -> bool:
-        revoked = services.pipeline.keys.revoke(id, by.project)
+        revoked = services.pipeline.keys.revoke(id, by.project, force=where.force)
         if revoked:
             services.pipeline.note_audit(by.project, by.name, "key.revoke", id, {})
         return revoked
@@ -91,6 +93,6 @@ def _shown(key: Key) -> dict[str, Any]:
 ROUTES = (
     Route("GET", "/api/v1/keys", list_keys, Said(listed("keys", KeyShown))),
     Route("POST", "/api/v1/keys", create_key, Said(json_of(NewKey), (*WITH_BODY, 503), json_of(KeyBody), 201)),
-    Route("DELETE", "/api/v1/keys/{id}", revoke_key, Said({}, (404, 503), status=204)),
+    Route("DELETE", "/api/v1/keys/{id}", revoke_key, Said({}, (404, 409, 503), status=204)),
     Route("GET", "/api/v1/backup", get_backup, Said(binary(TAR), (503,))),
 )

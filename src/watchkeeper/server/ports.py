@@ -277,8 +277,8 @@ class KeyRing(Protocol):
         """Return a project's keys."""
         ...
 
-    def revoke(self, id: str, project: str = "default") -> bool:  # noqa: A002
-        """Refuse a key from now on."""
+    def revoke(self, id: str, project: str = "default", *, force: bool = False) -> bool:  # noqa: A002
+        """Refuse a key from now on; the last admin's only by force."""
         ...
 
     def authenticate(self, secret: str) -> Key | None:

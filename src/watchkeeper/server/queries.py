@@ -74,6 +74,12 @@ class Nothing(Asked):
     """No parameters at all."""
 
 
+class Revoking(Asked):
+    """Says whether a key is refused even if nobody could make another."""
+
+    force: bool = Field(False, description="Revoke the last admin key too.")
+
+
 class OfModel(Asked):
     """Names a model in an environment."""
 
