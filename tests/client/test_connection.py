@@ -78,6 +78,7 @@ def test_measurements_come_as_arrow_and_can_be_narrowed(connection: Connection) 
 
 def test_a_batch_that_was_there_already_is_said_so(connection: Connection) -> None:
     rows = stream(pa.table({"id": ["a"], "label": [1]}))
+    connection.register("other", "1")
     sent = [connection.send("labels", rows, batch="b3", model="other") for _ in range(2)]
     assert [receipt["replayed"] for receipt in sent] == [False, True]
     assert [receipt["accepted"] for receipt in sent] == [1, 1]

@@ -335,3 +335,37 @@ def test_a_feature_that_has_the_name_of_a_role_from_now_on_makes_room(tmp_path: 
         pipeline.submit("labels", TARGET, None, "application/json", body).result(30)
         assert pipeline.settle()
         assert pipeline.profile(TARGET, None, None).outcome.labelled == 100
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, ""),
+        ({"bad": pa.nulls(500, pa.int64())}, "has no labels"),
+        ({"bad": pa.array([0] * 480 + [1] * 20)}, "50 rows of either class"),
+        ({"risk": pa.array([7.5] * 500)}, "scores from 0 to 1"),
+    ],
+)
+def test_a_reference_says_what_cannot_be_compared_with_it(
+    tmp_path: Path, changes: dict[str, pa.Array], word: str
+) -> None:
+    rows = table(500, 39)
+    for name, values in changes.items():
+        rows = rows.set_column(rows.column_names.index(name), name, values)
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        notices = pipeline.set_reference(TARGET, offline(rows).to_bytes())["notices"]
+        assert any(word in notice for notice in notices) if word else notices == []
+
+
+def test_a_model_tells_what_is_not_counted(tmp_path: Path) -> None:
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send_rows(pipeline, rows_of(100))
+        assert pipeline.settle()
+        again = [r | {"features": {"new": 1}} for r in rows_of(3)]
+        send_rows(pipeline, again)
+        body = json.dumps({"labels": [{"id": "nobody", "label": 1}]}).encode()
+        pipeline.submit("labels", TARGET, None, "application/json", body).result(30)
+        assert pipeline.settle()
+        (told,) = pipeline.models("default")
+        names = "unknown_columns", "duplicates", "labels_waiting", "notices"
+        assert [told[name] for name in names] == [["new"], 3, 1, []]

@@ -87,6 +87,8 @@ def set_(model: str, data: str, version: str, environment: str, **options: Any) 
             tell = bars.tell
             profile = monitor.profile(data, schema_of(options), progress=lambda rows, share: tell(data, rows, share))
     with reach(connected, make=True) as connection:
-        connection.set_reference(model, version, profile, environment=environment)
+        told = connection.set_reference(model, version, profile, environment=environment)
     click.echo(f"{profile.rows:,} rows are the reference of {model} {version}.")
+    for notice in told.get("notices", []):
+        click.echo(notice, err=True)
     return 0

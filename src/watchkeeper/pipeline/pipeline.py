@@ -21,7 +21,7 @@ from watchkeeper.pipeline.damage import report_damage
 from watchkeeper.pipeline.keys import Keys
 from watchkeeper.pipeline.loop import Loop, Parts
 from watchkeeper.pipeline.partition import RawRows
-from watchkeeper.pipeline.reading import Reading, reference_words
+from watchkeeper.pipeline.reading import Reading, of_reference, reference_words
 from watchkeeper.pipeline.roles import check_reference
 from watchkeeper.pipeline.settings import PipelineSettings
 from watchkeeper.pipeline.values import Kind, MeasurementQuery, Receipt, Target
@@ -157,7 +157,8 @@ class Pipeline(Loop):
         self._worker.adopt(version, profile.widen(schema), schema)
         if version.model.serving is None:
             self.catalog.set_serving(version.model, version.name)
-        return {"model": target.model, "version": target.version} | reference_words(profile)
+        words = {"notices": of_reference(profile)} | reference_words(profile)
+        return {"model": target.model, "version": target.version} | words
 
     def serving(self, target: Target) -> str | None:
         """Return the version that serves."""

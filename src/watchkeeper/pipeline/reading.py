@@ -10,11 +10,13 @@ from typing import Any
 import pyarrow as pa
 
 from watchkeeper.errors import CorruptStore, UnknownColumn, UnknownModel
+from watchkeeper.metrics.estimation import FEWEST_LABELS, calibrate
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
 from watchkeeper.pipeline.measure import IMPROBABLE, NUMBERS
 from watchkeeper.pipeline.roles import column_by_place
 from watchkeeper.pipeline.stored import ProfileStore
 from watchkeeper.pipeline.values import MeasurementQuery, Target
+from watchkeeper.profiles.outcome import BinaryOutcome
 from watchkeeper.profiles.profile import Profile, merge
 from watchkeeper.report.distribution import distribution
 from watchkeeper.report.tables import MEASUREMENTS
@@ -216,6 +218,23 @@ def _of_scores(improbable: float | None) -> list[str]:
         return []
     most = "nothing is estimated without labels" if improbable > 0.5 else "estimates without labels leave them out"
     return [f"{improbable:.1%} of the scores are no probabilities from 0 to 1: {most}."]
+
+
+def of_reference(reference: Profile) -> list[str]:
+    """Return in words what cannot be compared with a reference, and what to do about it."""
+    outcome = reference.outcome
+    if outcome is None:
+        return ["The reference has no task, so performance is not compared: name its target, and score or prediction."]
+    if outcome.labelled == 0:
+        return [
+            "The reference has no labels, so performance has nothing to be worse than, and nothing is estimated without "
+            "labels. Make it of rows whose label is known, and name their column as target."
+        ]
+    if isinstance(outcome, BinaryOutcome) and reference.schema.score is not None and calibrate(outcome) is None:
+        return [
+            f"Nothing is estimated without labels: that needs scores from 0 to 1, and {FEWEST_LABELS} rows of either class."
+        ]
+    return []
 
 
 def reference_words(reference: Profile) -> dict[str, Any]:
