@@ -1,4 +1,4 @@
-"""Print what things cost: ``python -m benchmarks [compare] [sketches] [start] [client] [service] [page] [install]``, or all.
+"""Print what things cost, and how often alarms are false: ``python -m benchmarks [compare] [sketches] ...``, or all of them.
 
 Ratios are taken within one run, on one machine, in alternation; absolute times are for orientation.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import client, compare, install, page, service, sketches, start
+from benchmarks import client, compare, install, null, page, service, sketches, start
 
 PARTS = {
     "compare": compare.main,
@@ -17,6 +17,7 @@ PARTS = {
     "service": service.main,
     "page": page.main,
     "install": install.main,
+    "null": null.main,
 }
 
 
