@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from watchkeeper.detection.between import Spread, reference_spread
+from watchkeeper.detection.between import reference_spread
 from watchkeeper.detection.columns import natural_variations
 from watchkeeper.detection.series import Finding, Point, SeriesKey
 from watchkeeper.detection.verdict import worst
@@ -30,6 +30,8 @@ from watchkeeper.window import Window, moment
 Series = tuple[str | None, str | None, str, str, str]
 """Segment, column, metric, parameters and source, as :attr:`Measured.series` has them."""
 _HISTORY = 60
+_RAW = json.dumps({"scale": "raw"})
+"""Of two units of one distance, the one that is only shown."""
 _JUDGED_BY_DISTANCE = {"wasserstein", "jensen_shannon"}
 _BEFORE = 14
 """Sealed windows before, whose effects say how far a column lay from the reference already."""
@@ -59,6 +61,11 @@ class Findings:
         self._remember(sealed, latest)
         return found
 
+    def pass_over(self, sealed: Sealed) -> None:
+        """Hear of a sealed window that nobody judges: histories that lack it are read anew."""
+        for place in [p for p in self._histories if p[:2] == (sealed.version.id, sealed.window.every)]:
+            del self._histories[place]
+
     def forget(self) -> None:
         """Forget what was read of the store, after a failure."""
         self._histories.clear()
@@ -70,26 +77,20 @@ class Findings:
         def history(key: SeriesKey) -> Sequence[Point]:
             place = (version.id, window.every, key)
             if place not in self._histories:
-                self._histories[place] = _read_history(connection, window, key)
+                known = _read_history(connection, window, key)
+                self._histories[place] = [_with_reference(p, key, version, window.every) for p in known]
             return [p for p in self._histories[place] if p.start < window.start]
 
         return history
 
     def _points(self, sealed: Sealed) -> dict[SeriesKey, Point]:
-        baseline, window = sealed.version.baseline, sealed.window
-        natural = natural_variations(baseline) if baseline is not None else {}
+        window = sealed.window
         found: dict[SeriesKey, Point] = {}
-        for (segment, column, metric, _, source), numbers in sealed.numbers.items():
-            key = SeriesKey(metric, column, segment, source)
-            point = _point(window.start, window.stop, numbers, sealed.rows)
-            if baseline is not None and window.every == "day" and metric in PERFORMANCE:
-                point = _with_spread(point, reference_spread(baseline, metric, point.reference, _column_of(segment)))
-            if metric in _JUDGED_BY_DISTANCE and column is not None:
-                point = replace(point, floor=_floor(metric, natural.get(column, 0.0)))
-            if key not in found or math.isnan(
-                found[key].p_value
-            ):  # of two units of one distance, the one that is judged
-                found[key] = point
+        for (segment, column, metric, params, source), numbers in sealed.numbers.items():
+            if params != _RAW and numbers[NUMBERS.index("n")] is not None:  # without rows it was withdrawn
+                key = SeriesKey(metric, column, segment, source)
+                point = _point(window.start, window.stop, numbers, sealed.rows)
+                found[key] = _with_reference(point, key, sealed.version, window.every)
         return found
 
     def _remember(self, sealed: Sealed, latest: Mapping[SeriesKey, Point]) -> None:
@@ -115,6 +116,7 @@ class Detecting:
         window = sealed.window
         force = self._rules.of(connection, sealed.version) if window.stage == "serving" else None
         if force is None or window.every != force.monitors.every:
+            self._findings.pass_over(sealed)
             return None
         return self._written(connection, force, sealed, self._findings.of(connection, force, sealed))
 
@@ -188,15 +190,19 @@ def _column_of(segment: str | None) -> str | None:
     return None if segment is None else segment.split("=", 1)[0]
 
 
-def _floor(metric: str, natural: float) -> float:
-    return max(DRIFT[metric].floor or 0.0, natural)
-
-
-def _with_spread(point: Point, spread: Spread) -> Point:
-    return replace(
-        point, reference_sd=spread.sd, reference_windows=spread.windows, reference_mean=spread.mean,
-        reference_correlation=spread.correlation,
-    )  # fmt: skip
+def _with_reference(point: Point, key: SeriesKey, version: Version, every: str) -> Point:
+    """Return a point with what the reference says about it: how much days differ anyway, or what a column moves anyway."""
+    baseline = version.baseline
+    if baseline is not None and every == "day" and key.metric in PERFORMANCE:
+        spread = reference_spread(baseline, key.metric, point.reference, _column_of(key.segment))
+        return replace(
+            point, reference_sd=spread.sd, reference_windows=spread.windows, reference_mean=spread.mean,
+            reference_correlation=spread.correlation,
+        )  # fmt: skip
+    if key.metric in _JUDGED_BY_DISTANCE and key.column is not None:
+        natural = {} if baseline is None else baseline.once("natural", lambda: natural_variations(baseline))
+        return replace(point, floor=max(DRIFT[key.metric].floor or 0.0, natural.get(key.column, 0.0)))
+    return point
 
 
 def _read_history(connection: sqlite3.Connection, window: Place, key: SeriesKey) -> list[Point]:
@@ -207,8 +213,8 @@ def _read_history(connection: sqlite3.Connection, window: Place, key: SeriesKey)
         "JOIN measurement m ON m.series_id = s.id "
         "JOIN measured w ON w.version_id = s.version_id AND w.stage = s.stage AND w.every = s.every AND w.start = m.start "
         "WHERE s.version_id = ? AND s.stage = ? AND s.every = ? AND s.metric = ? AND s.segment IS ? AND s.column_name IS ? "
-        "AND s.source = ? AND w.sealed_revision IS NOT NULL AND m.revision <= w.sealed_revision AND w.start < ? "
-        f"GROUP BY w.start ORDER BY w.start DESC LIMIT {_HISTORY}"
+        "AND s.source = ? AND s.params <> ? AND w.sealed_revision IS NOT NULL AND m.revision <= w.sealed_revision "
+        f"AND w.start < ? GROUP BY w.start HAVING m.n IS NOT NULL ORDER BY w.start DESC LIMIT {_HISTORY}"
     )
     where = (
         window.version_id,
@@ -218,6 +224,7 @@ def _read_history(connection: sqlite3.Connection, window: Place, key: SeriesKey)
         key.segment,
         key.column,
         key.source,
+        _RAW,
         window.start,
     )
     found = connection.execute(query, where).fetchall()

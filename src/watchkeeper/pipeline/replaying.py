@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from watchkeeper.detection.series import Finding
 from watchkeeper.detection.watched import Cause
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
-from watchkeeper.pipeline.detecting import Findings, Sealed, numbers_at_seal
+from watchkeeper.pipeline.detecting import Findings, Sealed, Series, numbers_at_seal
+from watchkeeper.pipeline.measure import NUMBERS
 from watchkeeper.pipeline.rules import InForce, Rules
 from watchkeeper.pipeline.values import Place
 from watchkeeper.response.incidents import Standing, identity, react
@@ -34,8 +36,9 @@ def replay(
     windows = _windows(connection, catalog, model, monitors.every)
     share = rules.share(model, monitors)
     force = InForce(monitors, "", 0, "replay", None, share)
-    for version, window, rows in windows:
-        sealed = Sealed(version, window, rows, numbers_at_seal(connection, window))
+    for version, window in windows:
+        numbers = numbers_at_seal(connection, window)
+        sealed = Sealed(version, window, _rows(numbers), numbers)
         findings = detecting.of(connection, force, sealed)
         counts.update(f.monitor for f in findings if f.alarming)
         _advance(standing, incidents, findings, force, window)
@@ -49,17 +52,21 @@ def replay(
     }  # fmt: skip
 
 
-def _windows(
-    connection: sqlite3.Connection, catalog: Catalog, model: Model, every: str
-) -> list[tuple[Version, Place, int]]:
+def _windows(connection: sqlite3.Connection, catalog: Catalog, model: Model, every: str) -> list[tuple[Version, Place]]:
     versions = {v.id: v for v in catalog.versions_of(model)}
     marks = ", ".join("?" * len(versions))
     query = (
-        f"SELECT version_id, stage, every, start, stop, rows FROM measured WHERE version_id IN ({marks}) "
+        f"SELECT version_id, stage, every, start, stop FROM measured WHERE version_id IN ({marks}) "
         "AND stage = 'serving' AND every = ? AND sealed_at IS NOT NULL ORDER BY stop, version_id"
     )
     found = connection.execute(query, [*versions, every]).fetchall()
-    return [(versions[row[0]], Place(*row[:5]), row[5]) for row in found]
+    return [(versions[row[0]], Place(*row)) for row in found]
+
+
+def _rows(numbers: Mapping[Series, tuple[float | int | None, ...]]) -> int:
+    """Return how many rows a window had at its seal: those that its traffic was measured by."""
+    found = numbers.get((None, None, "throughput", "{}", "realised"))
+    return int(found[NUMBERS.index("n")] or 0) if found is not None else 0
 
 
 def _advance(

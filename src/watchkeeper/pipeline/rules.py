@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from watchkeeper.errors import InvalidMonitors
@@ -49,7 +49,7 @@ class Rules:
     def __init__(self, database: Database, catalog: Catalog) -> None:
         self._database = database
         self._catalog = catalog
-        self._known: dict[int, InForce | None] = {}
+        self._known: dict[int, InForce] = {}
         self._suggested: dict[tuple[int, bool, frozenset[str]], str] = {}
 
     def of(self, connection: sqlite3.Connection, version: Version) -> InForce | None:
@@ -67,11 +67,17 @@ class Rules:
         return InForce(Monitors.from_yaml(text), text, 0, DEFAULT, None, self.share(model))
 
     def stored(self, connection: sqlite3.Connection, model: Model) -> InForce | None:
-        """Return the monitors that were applied last."""
-        if model.id not in self._known:
-            found = rows.select_all(connection, "monitors", model_id=model.id, tail="ORDER BY revision DESC LIMIT 1")
-            self._known[model.id] = self._read(model, found[0]) if found else None
-        return self._known[model.id]
+        """Return the monitors that were applied last, as a connection sees it, with the share that the model has now."""
+        query = "SELECT max(revision) FROM monitors WHERE model_id = ?"
+        (revision,) = connection.execute(query, (model.id,)).fetchone()
+        if revision is None:
+            return None
+        known = self._known.get(model.id)
+        if known is None or known.revision != revision:
+            row = rows.select_one(connection, "monitors", model_id=model.id, revision=revision)
+            assert row is not None
+            known = self._known[model.id] = self._read(model, row)
+        return replace(known, share=self.share(model, known.monitors))
 
     def _read(self, model: Model, row: dict[str, Any]) -> InForce:
         monitors = Monitors.from_yaml(row["text"])
@@ -118,7 +124,6 @@ class Rules:
             audit.record(writer, model.project, actor, "monitors.apply", model.name, {"revision": revision})
 
         self._database.write(job).result()
-        self._known.pop(model.id, None)
 
     def told(self, connection: sqlite3.Connection, model: Model) -> dict[str, Any] | None:
         """Return the monitors in force as plain values; None where there are none."""

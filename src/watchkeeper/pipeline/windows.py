@@ -149,9 +149,11 @@ class Windows:
             return
         missing: list[Place] = []
         for every in self.measured:
-            query = "SELECT max(stop) FROM measured WHERE version_id = ? AND stage = 'serving' AND every = ?{}"
-            sealed = " AND sealed_at IS NOT NULL"
-            (at,) = connection.execute(query.format(sealed), (version.id, every)).fetchone()
+            query = (
+                "SELECT coalesce(max(CASE WHEN sealed_at IS NOT NULL THEN stop END), min(start)) FROM measured "
+                "WHERE version_id = ? AND stage = 'serving' AND every = ?"
+            )
+            (at,) = connection.execute(query, (version.id, every)).fetchone()
             if at is None:
                 continue
             known = "SELECT start FROM measured WHERE version_id = ? AND stage = 'serving' AND every = ? AND start >= ?"

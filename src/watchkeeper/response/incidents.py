@@ -145,7 +145,8 @@ def explain(
     """Return the columns that moved when the incident began, those that moved most first.
 
     What lay far from the reference long before (a season, a trend) explains nothing that begins now: columns are ranked by how
-    much their effect, in multiples of its floor, exceeds the median of ``earlier`` windows.
+    much their effect, in multiples of its floor, exceeds the median of ``earlier`` windows. One that lay beyond its floor already
+    must have moved by as much again, which chance alone does not.
 
     Parameters
     ----------
@@ -171,7 +172,7 @@ def explain(
         if finding.column not in found or made.jump > found[finding.column].jump:
             found[finding.column] = made
     ranked = sorted(found.values(), key=lambda e: (-e.jump, e.column))
-    return [e for e in ranked if e.jump > 0][:most]
+    return [e for e in ranked if e.jump > (1.0 if e.before > 1.0 else 0.0)][:most]
 
 
 def _floor(metric: str) -> float:
