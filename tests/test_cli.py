@@ -103,6 +103,8 @@ def test_doctor_finds_a_whole_installation(capsys: pytest.CaptureFixture[str]) -
     findings = {f["what"]: f["state"] for f in json.loads(out)}
     assert findings["page"] == "fine"
     assert "BROKEN" not in call(capsys, "doctor")[1]
+    extras = {f["said"].split()[0] for f in json.loads(out) if f["what"].startswith("extra")}
+    assert {"fastapi", "uvicorn", "apprise"} <= extras
 
 
 def test_an_error_of_ours_is_a_sentence_and_70(

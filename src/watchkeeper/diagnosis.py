@@ -13,12 +13,16 @@ from importlib.resources import files
 from typing import Literal
 
 _CORE = ("numpy", "pyarrow", "scipy", "click", "rich", "pyyaml", "msgpack")
-_EXTRAS = {
-    "demo": ("scikit-learn", "sklearn"),
-    "pandas": ("pandas", "pandas"),
-    "polars": ("polars", "polars"),
-    "duckdb": ("duckdb", "duckdb"),
-}
+_EXTRAS = (
+    ("demo", "scikit-learn", "sklearn"),
+    ("server", "fastapi", "fastapi"),
+    ("server", "uvicorn", "uvicorn"),
+    ("notify", "apprise", "apprise"),
+    ("pandas", "pandas", "pandas"),
+    ("polars", "polars", "polars"),
+    ("duckdb", "duckdb", "duckdb"),
+)
+"""Extra, package, and the module that is imported."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +82,12 @@ def _compression() -> Finding:
 
 def _extras() -> list[Finding]:
     found = []
-    for extra, (package, module) in _EXTRAS.items():
+    for extra, package, module in _EXTRAS:
         if importlib.util.find_spec(module) is not None:
             found.append(Finding(f"extra {extra}", "fine", f"{package} {version(package)}"))
         else:
-            found.append(Finding(f"extra {extra}", "absent", f"optional. Run: pip install 'watchkeeper[{extra}]'"))
+            how = f"{package} is optional. Run: pip install 'watchkeeper[{extra}]'"
+            found.append(Finding(f"extra {extra}", "absent", how))
     return found
 
 
