@@ -13,8 +13,8 @@ from watchkeeper.schema import MOST_CLASSES, Schema, label_text
 
 WHOLE: dict[str, Any] = {
     "timestamp": "t", "target": "y", "prediction": "yhat", "score": {"a": "pa", "b": "pb"}, "id": "key", "query": "q",
-    "weight": "w", "latency": "took", "error": "failure", "features": ["x"],
-    "segments": ["city"], "sensitive": ["sex"], "kinds": {"x": "numeric"},
+    "weight": "w", "latency": "took", "error": "failure", "cpu": "seconds", "memory": "bytes",
+    "features": ["x"], "segments": ["city"], "sensitive": ["sex"], "kinds": {"x": "numeric"},
     "task": "multiclass", "positive": "a", "classes": ["a", "b"], "threshold": 0.25, "zone": "Europe/Berlin",
     "privileged": {"sex": "m"}, "origins": {"x": 3.0}, "guessed": ["zone"],
 }  # fmt: skip
@@ -69,7 +69,7 @@ def test_nearest_column() -> None:
     with pytest.raises(UnknownColumn, match="'q'"):
         Schema(kinds={"q": "numeric"}).check_columns(["x"], "schema.yaml")
     Schema(**WHOLE).check_columns(
-        ["t", "y", "yhat", "pa", "pb", "key", "q", "w", "took", "failure", "x", "city", "sex"]
+        ["t", "y", "yhat", "pa", "pb", "key", "q", "w", "took", "failure", "seconds", "bytes", "x", "city", "sex"]
     )
 
 

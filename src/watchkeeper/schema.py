@@ -18,12 +18,16 @@ Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking", "f
 Role = Literal[
     "id", "timestamp", "target", "prediction", "score", "feature", "segment",
     "sensitive", "embedding", "text", "image", "query", "weight", "latency", "error",
+    "cpu", "memory",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TASKS: tuple[Task, ...] = get_args(Task)
 MOST_CLASSES = 256
 """So many classes are kept apart at most."""
-_SINGLE: tuple[Role, ...] = ("id", "timestamp", "target", "prediction", "query", "weight", "latency", "error")
+_SINGLE: tuple[Role, ...] = (
+    "id", "timestamp", "target", "prediction", "query", "weight", "latency", "error",
+    "cpu", "memory",
+)  # fmt: skip
 _MANY: dict[str, Role] = {"segments": "segment", "sensitive": "sensitive"}
 _ALIASES = {"datetime": "timestamp", "label": "target", "prediction_probas": "score", "categorical_features": None}
 
@@ -40,6 +44,9 @@ class Schema:
         Name of the column that plays the role.
     latency, error
         Columns with the seconds that the call of the model took, and with the name of the error where it failed.
+    cpu, memory
+        Columns with the processor seconds and the bytes in memory of the process that serves the model, null in rows
+        that do not say; seconds are added up, bytes are not.
     score
         Name of the column with the probability of the positive class (binary), or a mapping of class to column
         (multiclass).
@@ -83,6 +90,8 @@ class Schema:
     weight: str | None = None
     latency: str | None = None
     error: str | None = None
+    cpu: str | None = None
+    memory: str | None = None
     features: list[str] | None = None
     segments: list[str] = field(default_factory=list)
     sensitive: list[str] = field(default_factory=list)
@@ -159,8 +168,9 @@ class Schema:
 
     @property
     def operational(self) -> set[str]:
-        """The columns that tell of the service, not of the data: latency and error."""
-        return {column for column in (self.latency, self.error) if column is not None}
+        """The columns that tell of the service, not of the data: latency, error, cpu and memory."""
+        told = (self.latency, self.error, self.cpu, self.memory)
+        return {column for column in told if column is not None}
 
     def profiled(self) -> dict[str, Kind]:
         """Return the columns that get a profile of their own: not ids and queries, nor what ``features`` leaves out."""

@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 from fakeloop import FakeLoop
 
+from watchkeeper.client.usage import Usage
 from watchkeeper.errors import Conflict, InvalidBatch, SchemaError, UnknownModel
 from watchkeeper.pipeline.keys import Key
 from watchkeeper.pipeline.values import Every, Kind, MeasurementQuery, Receipt, Target
@@ -73,8 +74,9 @@ class FakePipeline(FakeLoop):
             raise self.fail
 
     def submit(
-        self, kind: Kind, target: Target, batch_id: str | None, content_type: str, body: bytes
-    ) -> Future[Receipt]:
+        self, kind: Kind, target: Target, batch_id: str | None, content_type: str, body: bytes,
+        usage: Usage | None = None,
+    ) -> Future[Receipt]:  # fmt: skip
         self._ask()
         rows = 1
         if content_type == "application/json":

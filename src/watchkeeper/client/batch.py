@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from watchkeeper.client.usage import Usage
 from watchkeeper.client.values import plain_row
 
 JSON = "application/json"
@@ -19,13 +20,14 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A body, where it goes (path and query below ``/api/v1``) and how many rows it holds."""
+    """A body, where it goes (path and query below ``/api/v1``), how many rows it holds, and what the process used."""
 
     id: str
     target: str
     body: bytes
     rows: int
     content_type: str = JSON
+    usage: Usage | None = None
 
 
 def line(row: Row) -> str | None:

@@ -13,6 +13,7 @@ from watchkeeper.client.batch import ARROW, Batch, Row, line
 from watchkeeper.client.complaints import Complaints
 from watchkeeper.client.intake import Intake
 from watchkeeper.client.journal import Journal
+from watchkeeper.client.meter import MEASURES, Meter
 from watchkeeper.client.packing import ROW_COST, Packer
 from watchkeeper.client.patience import BARRED, FOREVER, Patience, trouble
 from watchkeeper.client.plan import Plan
@@ -55,9 +56,10 @@ class Courier:
     def __init__(self, plan: Plan, complaints: Complaints) -> None:
         self._plan, self._complaints, self._tally = plan, complaints, Tally()
         self.intake = Intake(plan.settings, self._start, self.nudge)
-        self._packer = Packer(self.intake, plan, self._tally)
+        meter = Meter() if plan.settings.process_metrics and MEASURES else None
+        self._packer = Packer(self.intake, plan, self._tally, meter)
         self._spool = Spool(plan.spool, plan.settings.spool_bytes, self._tally)
-        self.journal = Journal(self._spool, self._packer.batch_id, plan.settings.batch_rows)
+        self.journal = Journal(self._spool, self._packer.batch_id, plan.settings.batch_rows, meter)
         self._line = (
             Line(plan.address, plan.key, self._meanwhile, plan.settings.flush_interval) if plan.address else None
         )
@@ -279,6 +281,7 @@ class Courier:
     def _send(self, connection: Line, batch: Batch) -> bool:
         """Send a batch; whether it is dealt with."""
         headers = {"Content-Type": batch.content_type, "Idempotency-Key": batch.id, "Accept": "application/json"}
+        headers |= batch.usage.headers() if batch.usage is not None else {}
         seconds = self._plan.settings.deadline
         if self._end is not None:
             seconds = min(seconds, max(0.01, self._end - time.monotonic()))

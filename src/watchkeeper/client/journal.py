@@ -10,17 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from watchkeeper.client.batch import MOST_BODY
+from watchkeeper.client.batch import MOST_BODY, kind_of
+from watchkeeper.client.meter import Meter
 from watchkeeper.client.spool import ROWS, Full, Spool
-from watchkeeper.client.spoolfile import pack_header, pack_line
+from watchkeeper.client.spoolfile import pack_header, pack_line, pack_usage
 
 
 @dataclass(slots=True)
 class Segment:
-    """An open file of rows, its descriptor, and what is in it."""
+    """An open file of rows, its descriptor, where they go, and what is in it."""
 
     path: Path
     handle: int
+    target: str
     rows: int = 0
     bytes: int = 0
 
@@ -39,10 +41,12 @@ class Journal:
         Gives the next batch id.
     most_rows
         Rows after which a file is full.
+    meter
+        Says what the process used; None where that is not to be told.
     """
 
-    def __init__(self, spool: Spool, mint: Callable[[], str], most_rows: int) -> None:
-        self._spool, self._mint, self._most_rows = spool, mint, most_rows
+    def __init__(self, spool: Spool, mint: Callable[[], str], most_rows: int, meter: Meter | None = None) -> None:
+        self._spool, self._mint, self._most_rows, self._meter = spool, mint, most_rows, meter
         self._lock = threading.RLock()
         self._open: dict[str, Segment] = {}
         self._full: deque[Segment] = deque()
@@ -82,6 +86,7 @@ class Journal:
                 self._end(target, segment)
             done = []
             while self._full:
+                self._sign(self._full[0])
                 segment = self._full.popleft()
                 os.close(segment.handle)
                 done.append((segment.path, segment.rows))
@@ -100,7 +105,7 @@ class Journal:
         path = self._spool.folder() / (name + ROWS)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            made = Segment(path, handle, bytes=os.write(handle, pack_header(name, target)))
+            made = Segment(path, handle, target, bytes=os.write(handle, pack_header(name, target)))
         except OSError:
             os.close(handle)
             raise
@@ -108,6 +113,13 @@ class Journal:
         if kept is not made:  # a signal handler was faster
             self._full.append(made)
         return kept
+
+    def _sign(self, segment: Segment) -> None:
+        """Write behind the rows of predictions what the process used, as far as it falls to them."""
+        if self._meter is not None and segment.rows and kind_of(segment.target) == "predictions":
+            rows = sum(s.rows for s in self._full if kind_of(s.target) == "predictions")
+            with contextlib.suppress(OSError):
+                os.write(segment.handle, pack_usage(self._meter.take(segment.rows, rows)))
 
     def _end(self, target: str, segment: Segment) -> None:
         if self._open.get(target) is segment and self._open.pop(target, None) is segment:

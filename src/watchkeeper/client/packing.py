@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from watchkeeper.client.batch import MOST_BODY, Batch, Row, body, kind_of, line
 from watchkeeper.client.intake import Intake
+from watchkeeper.client.meter import Meter
 from watchkeeper.client.moments import now
 from watchkeeper.client.plan import Plan
 from watchkeeper.client.stats import Tally
@@ -23,10 +25,13 @@ class Packer:
     ----------
     intake, plan, tally
         Where rows come from, where they go, and where those are counted that cannot be sent.
+    meter
+        Says what the process used; None where that is not to be told.
     """
 
-    def __init__(self, intake: Intake, plan: Plan, tally: Tally) -> None:
-        self._intake, self._plan, self._tally = intake, plan, tally
+    def __init__(self, intake: Intake, plan: Plan, tally: Tally, meter: Meter | None = None) -> None:
+        self._intake, self._plan, self._tally, self._meter = intake, plan, tally, meter
+        self._open = 0
         self._targets: dict[str | None, str] = {}
         self._groups: dict[str, list[str]] = {}
         self._sizes: dict[str, int] = {}
@@ -45,7 +50,7 @@ class Packer:
             if type(item) is Batch:
                 self._settle(len(item.body))
                 self._tally.taken += item.rows
-                yield item
+                yield self._measured(item, item.rows + self._open)
                 continue
             rows += 1
             self._tally.taken += 1
@@ -90,6 +95,7 @@ class Packer:
             self._tally.dropped["too large"] += 1
             return 0
         self._groups.setdefault(target, []).append(text)
+        self._open += target.startswith("predictions")
         self._sizes[target] = self._sizes.get(target, 0) + len(text) + 1
         return len(text)
 
@@ -100,7 +106,15 @@ class Packer:
     def _close(self, target: str) -> Batch:
         lines = self._groups.pop(target)
         del self._sizes[target]
-        return Batch(self.batch_id(), target, body(kind_of(target), lines), len(lines))
+        of = self._open
+        self._open -= len(lines) if target.startswith("predictions") else 0
+        return self._measured(Batch(self.batch_id(), target, body(kind_of(target), lines), len(lines)), of)
+
+    def _measured(self, batch: Batch, of: int) -> Batch:
+        """Return a batch with what the process used since the last, as far as it falls to its rows, of so many in hand."""
+        if self._meter is None or kind_of(batch.target) != "predictions":
+            return batch
+        return replace(batch, usage=self._meter.take(batch.rows, of))
 
     def _settle(self, size: int) -> None:
         """Take a large row or a batch off the intake's account, which threads of the host write to as well."""

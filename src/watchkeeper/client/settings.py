@@ -33,6 +33,8 @@ class Settings:
         Seconds that one request may take as a whole.
     serving_every
         Seconds for which what the server said of the serving version is believed.
+    process_metrics
+        Whether batches of predictions tell the processor time and memory of the whole process (on Linux and macOS).
     """
 
     durability: Literal["memory", "disk"] = "memory"
@@ -45,3 +47,4 @@ class Settings:
     exit_budget: float = 2.0
     deadline: float = 5.0
     serving_every: float = 30.0
+    process_metrics: bool = True

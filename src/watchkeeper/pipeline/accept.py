@@ -9,7 +9,10 @@ import threading
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from watchkeeper.client.ids import Mint
+from watchkeeper.client.usage import Usage
 from watchkeeper.errors import Conflict, InputError, InvalidBatch, Overloaded
 from watchkeeper.pipeline.apply import add_to_counter, now
 from watchkeeper.pipeline.body import to_body
@@ -40,9 +43,10 @@ class Accepting:
         self.arrived = threading.Event()
 
     def submit(
-        self, kind: Kind, target: Target, batch_id: str | None, content_type: str, body: bytes
-    ) -> Future[Receipt]:
-        """Read a body and have it stored; the future resolves once it is on disk.
+        self, kind: Kind, target: Target, batch_id: str | None, content_type: str, body: bytes,
+        usage: Usage | None = None,
+    ) -> Future[Receipt]:  # fmt: skip
+        """Read a body and have it stored, with what its process used; the future resolves once it is on disk.
 
         Raises
         ------
@@ -66,6 +70,8 @@ class Accepting:
         incoming = self._read(kind, model, version, content_type, body)
         if version is not None and incoming.rows.num_rows:
             model, version = self._made(target)
+        if usage is not None and kind == "predictions":
+            incoming.rows = _with_usage(incoming.rows, usage)
         stored = to_body(incoming.rows) if incoming.rows.num_rows else b""
         self._reserve(len(stored))
         batch = _Batch(kind, target, model, version, name, digest, incoming, stored)
@@ -193,12 +199,27 @@ class _Batch:
             add_to_counter(connection, self.model.id, "quarantined", len(self.incoming.refusals))
 
 
+def _with_usage(rows: pa.RecordBatch, usage: Usage) -> pa.RecordBatch:
+    """Return rows of which the first says what their process used.
+
+    One row says it for all: so seconds add up as they were told, and there are as many values as there were samples.
+    """
+    if rows.num_rows == 0:
+        return rows
+    told = {"@cpu": usage.cpu_seconds, "@memory": usage.rss_bytes}
+    rest = [None] * (rows.num_rows - 1)
+    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+    columns |= {name: pa.array([value, *rest], pa.float64()) for name, value in told.items() if value is not None}
+    schema = pa.schema([(name, column.type) for name, column in columns.items()], metadata=rows.schema.metadata)
+    return pa.RecordBatch.from_arrays(list(columns.values()), schema=schema)
+
+
 def _role_columns(version: Version) -> set[str]:
     """Return the names that a feature cannot have, because a role's column has them."""
     schema = version.schema
     if schema is None:
         return set()
-    roles = {"id", "timestamp", "target", "prediction", "score", "latency", "error"}
+    roles = {"id", "timestamp", "target", "prediction", "score", "latency", "error", "cpu", "memory"}
     cut = {*schema.segments, *schema.sensitive}
     return {column for column, role in schema.roles() if role in roles and column not in cut}
 

@@ -167,6 +167,14 @@ class Catalog:
         self._database.write(job).result()
         version.schema, version.baseline = schema, Baseline(profile)
 
+    def set_wider(self, version: Version, schema: Schema) -> None:
+        """Give a version, and its reference, a schema that only names more columns."""
+        if version.reference is not None:
+            self.set_reference(version, version.reference.widen(schema), schema)
+        else:
+            self._database.write(lambda c: store_schema(c, version, schema)).result()
+            version.schema = schema
+
 
 def store_schema(connection: sqlite3.Connection, version: Version, schema: Schema) -> None:
     """Write a version's whole schema, as part of a larger change."""

@@ -10,13 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from watchkeeper.errors import CorruptStore
+from watchkeeper.errors import CorruptStore, SchemaError
 from watchkeeper.pipeline.accept import Accepting
 from watchkeeper.pipeline.apply import add_to_counter, now
 from watchkeeper.pipeline.body import from_body
 from watchkeeper.pipeline.catalog import Catalog, Model, Version, store_schema
 from watchkeeper.pipeline.group import Entry, times_of
-from watchkeeper.pipeline.roles import guess_schema
+from watchkeeper.pipeline.roles import guess_schema, with_process
 from watchkeeper.pipeline.settings import PipelineSettings
 from watchkeeper.pipeline.windows import Windows
 from watchkeeper.store import rows
@@ -56,6 +56,7 @@ class Inbox:
             self.passed = self._passes(connection, entry, marks)
             if one or self.passed or count >= self._settings.group_rows:
                 break
+        self._add_process(group)
         return group
 
     def release(self, accepting: Accepting) -> None:
@@ -147,6 +148,23 @@ class Inbox:
             if version.schema is None:
                 held.add(version.id)
         return held
+
+    def _add_process(self, group: list[Entry]) -> None:
+        """Give a version the columns for what its process used, when a batch first tells of it.
+
+        Rows that were counted before said nothing of it, so their profiles count it as null when they are next read.
+        """
+        for entry in group:
+            version, names = entry.version, entry.rows.column_names
+            if version is None or version.schema is None or not {"@cpu", "@memory"} & {*names}:
+                continue
+            told = [name.removeprefix("@") for name in names]
+            schema = with_process(version.schema, told, [*names, *version.unknown])
+            try:
+                if schema is not version.schema:
+                    self._catalog.set_wider(version, schema)
+            except SchemaError as error:
+                _LOG.error("What a process used cannot be counted: %s", error)
 
     def _guess(self, connection: sqlite3.Connection, version: Version) -> None:
         tables, count = [], 0

@@ -1,7 +1,8 @@
 """Rows as they came in, in one form: an Arrow batch with what was said of each prediction or label, and what was refused.
 
 Roles stand under names that begin with ``@`` (``@id``, ``@time``, ``@prediction``, ``@score`` or ``@score:CLASS``,
-``@latency``, ``@error``, ``@target``), so that no feature can be taken for one. Nothing here knows a schema's names.
+``@latency``, ``@error``, ``@cpu``, ``@memory``, ``@target``), so that no feature can be taken for one. Nothing here
+knows a schema's names.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from watchkeeper.pipeline.incoming_columns import predictions_by_column
 from watchkeeper.pipeline.values import LONGEST_ID, LONGEST_NAME, MOST_COLUMNS, MOST_ROWS, Kind, Refusal
 from watchkeeper.window import microseconds, zone_info
 
-ROLES = frozenset({"@id", "@time", "@prediction", "@score", "@latency", "@error", "@target"})
+ROLES = frozenset({"@id", "@time", "@prediction", "@score", "@latency", "@error", "@cpu", "@memory", "@target"})
 _KEYS = {
     "predictions": {"id", "timestamp", "features", "prediction", "score", "latency", "segments", "error"},
     "labels": {"id", "label", "timestamp", "prediction_time"},

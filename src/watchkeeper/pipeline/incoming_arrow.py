@@ -117,7 +117,7 @@ def _role(name: str, kind: Kind, schema: Schema | None) -> str:
     named: dict[str, str] = dict(_DEFAULTS[kind])
     if schema is not None:
         roles = {"id": "@id", "timestamp": "@time", "prediction": "@prediction", "latency": "@latency"}
-        roles |= {"error": "@error", "target": "@target"}
+        roles |= {"error": "@error", "cpu": "@cpu", "memory": "@memory", "target": "@target"}
         named = {default: role for default, role in named.items() if default not in schema.kinds}
         named |= {getattr(schema, role): place for role, place in roles.items() if getattr(schema, role)}
         named |= score_columns(schema)

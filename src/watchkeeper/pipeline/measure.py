@@ -20,6 +20,8 @@ from watchkeeper.report.tables import comparison_rows, measurement_row
 IMPROBABLE = "improbable_share"
 """The share of scores that are no probabilities, which estimates leave out."""
 QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
+LARGEST = '{"statistic": "max"}'
+"""The params of a metric's largest value in a window, where it has no name of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def _known(name: str, estimate: Estimate, unit: str | None, where: dict[str, Any
 
 
 def _service(profile: Profile, seconds: float) -> Iterator[dict[str, Any]]:
-    """Yield traffic, latency in seconds, and the share of calls that failed."""
+    """Yield traffic, latency in seconds, the share of calls that failed, and what the process used."""
     traffic = Estimate(profile.rows / seconds, math.nan, math.nan, profile.rows)
     yield measurement_row("throughput", traffic, UNKNOWN, None, "rows/s")
     schema, outcome = profile.schema, profile.outcome
@@ -115,19 +117,41 @@ def _service(profile: Profile, seconds: float) -> Iterator[dict[str, Any]]:
     if error is not None and error.rows:
         failed = share_estimate(error.rows - error.nulls, error.rows)
         yield measurement_row("failure_rate", failed, UNKNOWN, None, "share")
+    yield from _process(profile)
+
+
+def _process(profile: Profile) -> Iterator[dict[str, Any]]:
+    """Yield processor seconds, added up, and bytes in memory: their mean, and the most (``params`` says so)."""
+    cpu = profile.columns.get(profile.schema.cpu or "")
+    if isinstance(cpu, NumericColumn) and cpu.moments.count:
+        n = cpu.moments.count
+        used = Estimate(cpu.moments.mean * n, math.nan, math.nan, n)
+        yield measurement_row("cpu_seconds", used, UNKNOWN, None, "s")
+    memory = profile.columns.get(profile.schema.memory or "")
+    if isinstance(memory, NumericColumn) and memory.moments.count:
+        yield measurement_row("rss_bytes", _mean(memory), UNKNOWN, None, "bytes")
+        yield measurement_row("rss_bytes", _largest(memory), UNKNOWN, None, "bytes") | {"params": LARGEST}
 
 
 def _latency(column: NumericColumn) -> Iterator[dict[str, Any]]:
-    n, moments, histogram = column.histogram.count, column.moments, column.histogram
-    half = 1.96 * moments.sd / math.sqrt(n) if n > 1 else math.nan
-    found = {"latency_mean": Estimate(moments.mean, moments.mean - half, moments.mean + half, n)}
+    n, histogram = column.histogram.count, column.histogram
+    found = {"latency_mean": _mean(column)}
     for name, q in QUANTILES.items():
         low, high = _rank_interval(column, q)
         found[name] = Estimate(histogram.quantile(q), low, high, n)
-    largest = histogram.quantile_bounds(1.0)
-    found["latency_max"] = Estimate(histogram.quantile(1.0), *largest, n)
+    found["latency_max"] = _largest(column)
     for name, estimate in found.items():
         yield measurement_row(name, estimate, UNKNOWN, None, "s")
+
+
+def _mean(column: NumericColumn) -> Estimate:
+    n, moments = column.moments.count, column.moments
+    half = 1.96 * moments.sd / math.sqrt(n) if n > 1 else math.nan
+    return Estimate(moments.mean, moments.mean - half, moments.mean + half, n)
+
+
+def _largest(column: NumericColumn) -> Estimate:
+    return Estimate(column.histogram.quantile(1.0), *column.histogram.quantile_bounds(1.0), column.histogram.count)
 
 
 def _rank_interval(column: NumericColumn, q: float) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from watchkeeper.client.usage import Usage
 from watchkeeper.errors import CorruptProfile
 from watchkeeper.pipeline.accept import Accepting
 from watchkeeper.pipeline.apply import now
@@ -110,10 +111,11 @@ class Pipeline(Loop):
     # --- in -----------------------------------------------------------------------------------------------------------
 
     def submit(
-        self, kind: Kind, target: Target, batch_id: str | None, content_type: str, body: bytes
-    ) -> Future[Receipt]:
+        self, kind: Kind, target: Target, batch_id: str | None, content_type: str, body: bytes,
+        usage: Usage | None = None,
+    ) -> Future[Receipt]:  # fmt: skip
         """Take a batch; the future resolves once it is on disk. See :meth:`Accepting.submit`."""
-        return self._accepting.submit(kind, target, batch_id, content_type, body)
+        return self._accepting.submit(kind, target, batch_id, content_type, body, usage)
 
     def register(self, target: Target, schema: dict[str, Any] | None, clock: str | None) -> dict[str, Any]:
         """Register a version: what is known of its schema, and by which clock its model goes.

@@ -13,7 +13,7 @@ from watchkeeper.pipeline.body import to_body
 from watchkeeper.pipeline.catalog import Catalog, Version, store_schema
 from watchkeeper.pipeline.inbox import joined
 from watchkeeper.pipeline.partition import RawRows, profile_of, with_labels
-from watchkeeper.pipeline.roles import KEPT, column_by_place, fit_schema
+from watchkeeper.pipeline.roles import KEPT, PROCESS, column_by_place, fit_schema, with_process
 from watchkeeper.pipeline.settings import PipelineSettings
 from watchkeeper.pipeline.stored import StoredWindow, window_row
 from watchkeeper.profiles.profile import Profile
@@ -42,6 +42,9 @@ class Restating:
             try:
                 reference, schema = _fit(reference, old)
             except SchemaMismatch:
+                told = [role for role in PROCESS if getattr(old, role) is not None]
+                schema = with_process(schema, told, old.kinds.keys() - old.operational)
+                reference = reference.widen(schema)
                 self._restate(connection, version, schema)
         self._catalog.set_reference(version, reference, schema)
         self._mark_all(connection, version)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
+from collections.abc import Iterable
 
 import pyarrow as pa
 
@@ -22,15 +23,19 @@ DEFAULTS = {
     "latency": "latency", "error": "error",
 }  # fmt: skip
 """What a role's column is called where nobody said."""
+PROCESS = {"cpu": "process_cpu_seconds", "memory": "process_rss_bytes"}
+"""The same for what is told of the process: roles that a version gets when a batch first tells of it."""
 _PLACES = {
     "id": "@id", "timestamp": "@time", "target": "@target", "prediction": "@prediction", "latency": "@latency",
-    "error": "@error",
+    "error": "@error", "cpu": "@cpu", "memory": "@memory",
+}  # fmt: skip
+_FORCED: dict[str, Kind] = {
+    "timestamp": "datetime", "latency": "numeric", "error": "categorical", "cpu": "numeric", "memory": "numeric",
 }  # fmt: skip
 KEPT = ("@prediction", "@score")
 """Places whose content stays in the raw rows although no role names it."""
 _MOSTLY = 0.95, 0.51
 """The shares of predictions, tried in turn, beyond which the others are taken for strange."""
-_FORCED: dict[str, Kind] = {"timestamp": "datetime", "latency": "numeric", "error": "categorical"}
 
 
 def with_roles(given: Schema, taken: set[str], classes: list[str]) -> Schema:
@@ -51,8 +56,25 @@ def with_roles(given: Schema, taken: set[str], classes: list[str]) -> Schema:
                 made.score = {label: _free(f"score_{label}", taken) for label in classes}
             else:
                 setattr(made, role, name)
-    made.kinds = made.kinds | {getattr(made, role): kind for role, kind in _FORCED.items()}
+    forced = {getattr(made, role): kind for role, kind in _FORCED.items()}
+    made.kinds = made.kinds | {column: kind for column, kind in forced.items() if column is not None}
     return made
+
+
+def with_process(schema: Schema, roles: Iterable[str], taken: Iterable[str]) -> Schema:
+    """Return a schema in which those of the roles ``cpu`` and ``memory`` stand for columns too; itself if they do.
+
+    Parameters
+    ----------
+    taken
+        Names that the rows have beside those of the schema; a column of one of them is a feature.
+    """
+    new = [role for role in PROCESS if role in roles and getattr(schema, role) is None]
+    if not new:
+        return schema
+    used = {*taken, *schema.kinds, *(column for column, _ in schema.roles())}
+    names = {role: _free(PROCESS[role], used) for role in new}
+    return schema.replace(**names, kinds=schema.kinds | {names[role]: _FORCED[role] for role in new}).freeze()
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -190,7 +212,7 @@ def _with_empty(table: pa.Table, schema: Schema) -> pa.Table:
     like = schema.prediction if schema.prediction in table.column_names else None
     for column in dict.fromkeys([*(name for name, _ in schema.roles()), *schema.kinds]):
         if column not in table.column_names:
-            numeric = column in schema.scores().values() or column == schema.latency
+            numeric = column in schema.scores().values() or column in {schema.latency, schema.cpu, schema.memory}
             kind = pa.float64() if numeric else table.schema.field(like).type if like else pa.string()
             kind = pa.timestamp("us", "UTC") if schema.kinds.get(column) == "datetime" else kind
             table = table.append_column(column, pa.nulls(len(table), kind))

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from watchkeeper.errors import CorruptProfile, CorruptStore, WatchkeeperError
 from watchkeeper.pipeline.catalog import Version
+from watchkeeper.pipeline.roles import PROCESS
 from watchkeeper.profiles.profile import Profile, merge
 from watchkeeper.schema import Schema
 from watchkeeper.store import rows
@@ -55,16 +56,16 @@ class ProfileStore:
         kept = self._kept.get((version.id, stage, start))
         if kept is not None:
             self._kept.move_to_end((version.id, stage, start))
-            return kept
+            return _widened(kept, version.schema)
         query = "start <= ? AND stop > ? AND version_id = ? AND stage = ?"
-        return next(self._read(connection, query, [start, start, version.id, stage]), None)
+        return next(self._read(connection, version, query, [start, start, version.id, stage]), None)
 
     def between(
         self, connection: sqlite3.Connection, version: Version, stage: str, start: int, stop: int
     ) -> Iterator[StoredWindow]:
         """Yield the base windows that begin in an interval, earliest first."""
         query = "version_id = ? AND stage = ? AND start >= ? AND start < ?"
-        yield from self._read(connection, query, [version.id, stage, start, stop])
+        yield from self._read(connection, version, query, [version.id, stage, start, stop])
 
     def merged(
         self, connection: sqlite3.Connection, version: Version, stage: str, start: int, stop: int
@@ -108,16 +109,20 @@ class ProfileStore:
                 return StoredWindow(first, last, Profile(version.schema))
         return StoredWindow(start, start + HOUR, Profile(version.schema))
 
-    def _read(self, connection: sqlite3.Connection, query: str, values: list[Any]) -> Iterator[StoredWindow]:
+    def _read(
+        self, connection: sqlite3.Connection, version: Version, query: str, values: list[Any]
+    ) -> Iterator[StoredWindow]:
         names = ", ".join([*rows.COLUMNS["profile"][:-1], "crc"])
-        for row in connection.execute(f"SELECT {names} FROM profile WHERE {query} ORDER BY start", values).fetchall():
+        found = connection.execute(f"SELECT {names} FROM profile WHERE {query} ORDER BY start", values).fetchall()
+        schema = version.schema  # one for all, and no older than what was read
+        for row in found:
             number, version_id, stage, start, stop, *_ = row
             key = (version_id, stage, start)
             if key not in self._kept:
                 window = StoredWindow(start, stop, _NOTHING, number)
                 window.profile = self._whole(connection, (version_id, stage), window)
                 self.keep(version_id, stage, window)
-            yield self._kept[key]
+            yield _widened(self._kept[key], schema)
 
     def _whole(self, connection: sqlite3.Connection, of: tuple[int, str], window: StoredWindow) -> Profile:
         try:
@@ -143,6 +148,14 @@ class ProfileStore:
         """Forget what is at hand, so that it is read anew."""
         self._kept.clear()
         self._days.clear()
+
+
+def _widened(window: StoredWindow, schema: Schema | None) -> StoredWindow:
+    """Bring a window that was counted before its version had columns for its process to the schema that has them."""
+    old = window.profile.schema
+    if schema is not None and any(getattr(old, role) is None and getattr(schema, role) is not None for role in PROCESS):
+        window.profile = window.profile.widen(schema)
+    return window
 
 
 def window_row(version_id: int, stage: str, window: StoredWindow) -> dict[str, Any]:

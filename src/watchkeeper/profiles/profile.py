@@ -358,7 +358,7 @@ def _check_wider(old: Schema, new: Schema) -> None:
     """Raise :class:`SchemaMismatch` where ``new`` does more than name columns that ``old`` does not know."""
     before, after = old.to_dict(), new.to_dict()
     known = set(old.kinds) | {column for column, _ in old.roles()}
-    for key in ("id", "timestamp", "target", "latency", "error"):
+    for key in ("id", "timestamp", "target", "latency", "error", "cpu", "memory"):
         if before[key] is None and after[key] not in known:
             before[key] = after[key]
     before["segments"] += [s for s in after["segments"] if s not in before["segments"] and s not in known]

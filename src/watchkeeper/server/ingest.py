@@ -10,6 +10,7 @@ import fastapi
 from starlette.requests import Request
 from starlette.responses import Response
 
+from watchkeeper.client.usage import CPU_HEADER, RSS_HEADER, Usage
 from watchkeeper.errors import Conflict
 from watchkeeper.pipeline.values import Kind, Target
 from watchkeeper.server.body import ARROW, JSON, media_type, received
@@ -25,12 +26,29 @@ from watchkeeper.server.services import key_of, services_of
 _FILE = b"ARROW1"
 _REPLAYED = {"Idempotent-Replayed": "true where the batch had been stored before, and nothing was added."}
 
+_Cpu = Annotated[
+    str | None,
+    fastapi.Header(
+        alias=CPU_HEADER,
+        description="Processor seconds that the serving process used since its batch before. What cannot be true is ignored.",
+    ),
+]
+_Rss = Annotated[
+    str | None,
+    fastapi.Header(alias=RSS_HEADER, description="Bytes of it that are in memory. What cannot be true is ignored."),
+]
+
 
 async def send_predictions(
-    request: Request, where: Annotated[Logged, fastapi.Query()], batch_id: BatchId = None
+    request: Request,
+    where: Annotated[Logged, fastapi.Query()],
+    batch_id: BatchId = None,
+    cpu_seconds: _Cpu = None,
+    rss_bytes: _Rss = None,
 ) -> Response:
     """Send predictions. 200 means: on disk, and counted exactly once."""
-    return await _take("predictions", request, where.target(key_of(request)), batch_id)
+    usage = Usage.read(cpu_seconds, rss_bytes)
+    return await _take("predictions", request, where.target(key_of(request)), batch_id, usage)
 
 
 async def send_labels(
@@ -40,7 +58,9 @@ async def send_labels(
     return await _take("labels", request, where.target(key_of(request)), batch_id)
 
 
-async def _take(kind: Kind, request: Request, target: Target, batch_id: str | None) -> Response:
+async def _take(
+    kind: Kind, request: Request, target: Target, batch_id: str | None, usage: Usage | None = None
+) -> Response:
     began = time.perf_counter()
     services = services_of(request)
     form = media_type(request, (JSON, ARROW))
@@ -50,7 +70,7 @@ async def _take(kind: Kind, request: Request, target: Target, batch_id: str | No
                 raise Problem(
                     400, "The body is an Arrow file, and a stream is taken: write it with pyarrow.ipc.new_stream."
                 )
-            call = functools.partial(services.pipeline.submit, kind, target, batch_id, form, body)
+            call = functools.partial(services.pipeline.submit, kind, target, batch_id, form, body, usage)
             future = await services.limits.ingest.run(call)
             del body, call
         receipt = await settled(future)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from watchkeeper.client.usage import Usage
 from watchkeeper.pipeline.changes import Change
 from watchkeeper.pipeline.keys import Key
 from watchkeeper.pipeline.values import Every, Kind, MeasurementQuery, Receipt, Target
@@ -21,8 +22,9 @@ class Intake(Protocol):
     """Takes batches."""
 
     def submit(
-        self, kind: Kind, target: Target, batch_id: str | None, content_type: str, body: bytes
-    ) -> Future[Receipt]:
+        self, kind: Kind, target: Target, batch_id: str | None, content_type: str, body: bytes,
+        usage: Usage | None = None,
+    ) -> Future[Receipt]:  # fmt: skip
         """Check a batch in this thread; the future resolves when it is durable."""
         ...
 
