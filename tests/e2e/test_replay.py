@@ -30,7 +30,7 @@ from watchkeeper.schema import Schema
 from watchkeeper.window import calendar_window, microseconds
 
 MODEL = "late-flights"
-SERVICE = {"throughput", "failure_rate", "cpu_seconds", "rss_bytes"}
+SERVICE = {"throughput", "failure_rate", "cpu_seconds", "rss_bytes", "rss_bytes_max"}
 NUMBERS = ("value", "low", "high", "n", "coverage", "reference", "effect", "p_value")
 
 

@@ -13,7 +13,6 @@ from traffic import ARROW, JSON, SCHEMA, TARGET, ipc, labels_of, offline, open_p
 
 import watchkeeper as wk
 from watchkeeper.client.usage import Usage
-from watchkeeper.pipeline.measure import LARGEST
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.pipeline.values import MeasurementQuery
 from watchkeeper.profiles.profile import Profile
@@ -75,10 +74,10 @@ def test_seconds_are_added_up_and_bytes_are_not(tmp_path: Path, arrow: bool) -> 
             submit(pipeline, table(50, number, days=1), used, arrow=arrow)
         (row,) = measured(pipeline, "cpu_seconds")
         assert (row["value"], row["n"], row["unit"]) == (pytest.approx(1.0, rel=1e-12), 4, "s")
-        mean, most = measured(pipeline, "rss_bytes")
-        assert (mean["params"], mean["value"], mean["n"], mean["unit"]) == ("{}", 2.5 * GIB, 4, "bytes")
+        (mean,), (most,) = measured(pipeline, "rss_bytes"), measured(pipeline, "rss_bytes_max")
+        assert (mean["value"], mean["n"], mean["unit"]) == (2.5 * GIB, 4, "bytes")
         assert 0 < mean["low"] < mean["value"] < mean["high"]
-        assert (most["params"], most["value"]) == (LARGEST, 4 * GIB)
+        assert (most["value"], most["n"], most["unit"]) == (4 * GIB, 4, "bytes")
         assert most["low"] <= most["value"] <= most["high"]
         days = measured(pipeline, "cpu_seconds", "day")
         assert sum(row["value"] for row in days) == pytest.approx(1.0, rel=1e-12)
@@ -91,7 +90,7 @@ def test_who_tells_nothing_gets_no_columns(tmp_path: Path) -> None:
         assert (schema_of(pipeline).cpu, schema_of(pipeline).memory) == (None, None)
         submit(pipeline, table(50, 2), Usage(None, GIB))
         assert measured(pipeline, "cpu_seconds") == []
-        assert len(measured(pipeline, "rss_bytes")) == 2
+        assert [row["value"] for row in measured(pipeline, "rss_bytes")] == [GIB]
         assert (schema_of(pipeline).cpu, schema_of(pipeline).memory) == (None, NAMED["memory"])
 
 
@@ -105,7 +104,7 @@ def test_a_reference_that_knows_nothing_of_it(tmp_path: Path) -> None:
         pipeline.set_reference(TARGET, held_out.to_bytes())
         submit(pipeline, rows, Usage(0.5, GIB), arrow=False)
         assert cpu_seconds(pipeline) == 0.5
-        assert {row["value"] for row in measured(pipeline, "rss_bytes")} == {GIB}
+        assert [row["value"] for row in measured(pipeline, "rss_bytes")] == [GIB]
         assert len(measured(pipeline, "latency_mean")) == 1
         drift = pipeline.measurements(MeasurementQuery(TARGET, every="month", metrics=("wasserstein", "null_share")))
         assert not set(drift["column"].to_pylist()) & {*NAMED.values(), "latency", "error"}

@@ -107,7 +107,7 @@ def features_of(schema: Schema) -> list[str]:
 
 def for_command(table: pa.Table, schema: Schema) -> pa.Table:
     """Return rows without what the serving version said of them, and without what the service measured."""
-    aside = {*schema.scores().values(), schema.prediction, schema.latency, schema.error}
+    aside = {*schema.scores().values(), schema.prediction, *schema.operational}
     return table.select([name for name in table.column_names if name not in aside])
 
 

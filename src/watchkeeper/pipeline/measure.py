@@ -20,8 +20,6 @@ from watchkeeper.report.tables import comparison_rows, measurement_row
 IMPROBABLE = "improbable_share"
 """The share of scores that are no probabilities, which estimates leave out."""
 QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
-LARGEST = '{"statistic": "max"}'
-"""The params of a metric's largest value in a window, where it has no name of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def _service(profile: Profile, seconds: float) -> Iterator[dict[str, Any]]:
 
 
 def _process(profile: Profile) -> Iterator[dict[str, Any]]:
-    """Yield processor seconds, added up, and bytes in memory: their mean, and the most (``params`` says so)."""
+    """Yield processor seconds, added up, and bytes in memory: their mean, and the most."""
     cpu = profile.columns.get(profile.schema.cpu or "")
     if isinstance(cpu, NumericColumn) and cpu.moments.count:
         n = cpu.moments.count
@@ -130,7 +128,7 @@ def _process(profile: Profile) -> Iterator[dict[str, Any]]:
     memory = profile.columns.get(profile.schema.memory or "")
     if isinstance(memory, NumericColumn) and memory.moments.count:
         yield measurement_row("rss_bytes", _mean(memory), UNKNOWN, None, "bytes")
-        yield measurement_row("rss_bytes", _largest(memory), UNKNOWN, None, "bytes") | {"params": LARGEST}
+        yield measurement_row("rss_bytes_max", _largest(memory), UNKNOWN, None, "bytes")
 
 
 def _latency(column: NumericColumn) -> Iterator[dict[str, Any]]:
