@@ -13,6 +13,7 @@ from traffic import ARROW, JSON, SCHEMA, TARGET, ipc, labels_of, offline, open_p
 
 import watchkeeper as wk
 from watchkeeper.client.usage import Usage
+from watchkeeper.pipeline.acting_export import features_of, for_command
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.pipeline.values import MeasurementQuery
 from watchkeeper.profiles.profile import Profile
@@ -216,3 +217,9 @@ def test_rows_may_tell_it_themselves(tmp_path: Path) -> None:
         assert cpu_seconds(pipeline) == 60 * 0.125
         submit(pipeline, table(60, 8), Usage(0.5, GIB))
         assert cpu_seconds(pipeline) == 60 * 0.125 + 0.5
+
+
+def test_no_model_is_trained_on_it() -> None:
+    given = for_command(with_usage(table(20, 9), Usage(0.5, GIB)), WIDER)
+    assert not set(NAMED.values()) & {*given.column_names, *features_of(WIDER)}
+    assert {"amount", "city", "bad"} <= set(given.column_names)
