@@ -138,6 +138,15 @@ def test_a_version_that_was_counted_before(tmp_path: Path) -> None:
         assert (pipeline.status()["worker_failures"], pipeline.models("default")[0]["lost"]) == (0, 0)
 
 
+def test_a_month_has_days_of_before_and_after(tmp_path: Path) -> None:
+    with open_pipeline(tmp_path / "store") as pipeline:
+        submit(pipeline, table(60, 51, days=3), None)
+        assert measured(pipeline, "cpu_seconds") == []
+        submit(pipeline, table(60, 52, days=0.2), Usage(0.5, GIB))
+        assert cpu_seconds(pipeline) == 0.5
+        assert pipeline.status()["worker_failures"] == 0
+
+
 def test_hours_of_before_and_after_become_one_day(tmp_path: Path) -> None:
     late = table(5, 63, days=0.01, own_ids=True)
     late = late.set_column(1, "when", pc.add(late["when"], pa.scalar(timedelta(days=9), pa.duration("us"))))

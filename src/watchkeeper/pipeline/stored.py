@@ -56,7 +56,8 @@ class ProfileStore:
         kept = self._kept.get((version.id, stage, start))
         if kept is not None:
             self._kept.move_to_end((version.id, stage, start))
-            return _widened(kept, version.schema)
+            kept.profile = _widened(kept.profile, version.schema)
+            return kept
         query = "start <= ? AND stop > ? AND version_id = ? AND stage = ?"
         return next(self._read(connection, version, query, [start, start, version.id, stage]), None)
 
@@ -122,7 +123,9 @@ class ProfileStore:
                 window = StoredWindow(start, stop, _NOTHING, number)
                 window.profile = self._whole(connection, (version_id, stage), window)
                 self.keep(version_id, stage, window)
-            yield _widened(self._kept[key], schema)
+            kept = self._kept[key]
+            kept.profile = _widened(kept.profile, schema)
+            yield kept
 
     def _whole(self, connection: sqlite3.Connection, of: tuple[int, str], window: StoredWindow) -> Profile:
         try:
@@ -150,12 +153,12 @@ class ProfileStore:
         self._days.clear()
 
 
-def _widened(window: StoredWindow, schema: Schema | None) -> StoredWindow:
-    """Bring a window that was counted before its version had columns for its process to the schema that has them."""
-    old = window.profile.schema
-    if schema is not None and any(getattr(old, role) is None and getattr(schema, role) is not None for role in PROCESS):
-        window.profile = window.profile.widen(schema)
-    return window
+def _widened(profile: Profile, schema: Schema | None) -> Profile:
+    """Bring a profile from before its version had columns for its process to the schema that has them."""
+    old = profile.schema
+    if schema is None or not any(getattr(old, r) is None and getattr(schema, r) is not None for r in PROCESS):
+        return profile
+    return profile.widen(schema)
 
 
 def window_row(version_id: int, stage: str, window: StoredWindow) -> dict[str, Any]:
