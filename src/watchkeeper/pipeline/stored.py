@@ -97,6 +97,7 @@ class ProfileStore:
             while len(self._days) > _KEPT_DAYS:
                 self._days.popitem(last=False)
         self._days.move_to_end(key)
+        self._days[key] = _widened(self._days[key], version.schema)
         return self._days[key]
 
     def empty(self, connection: sqlite3.Connection, version: Version, stage: str, start: int) -> StoredWindow:
