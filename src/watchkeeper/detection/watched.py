@@ -20,6 +20,7 @@ SERVICE: dict[str, Metric] = {
         Metric("throughput", "Traffic", "service", None, "rows/s"),
         Metric("cpu_seconds", "Processor time", "service", "lower", "s"),
         Metric("rss_bytes", "Memory", "service", "lower", "bytes"),
+        Metric("rss_bytes_max", "Largest memory", "service", "lower", "bytes"),
         Metric("gpu_utilization", "Use of the GPU", "service", None, "share"),
         Metric("energy_joules", "Energy", "service", "lower", "J"),
         Metric("cost", "Cost", "service", "lower"),
@@ -31,7 +32,7 @@ METRICS: dict[str, Metric] = {
 }  # fmt: skip
 PERFORMANCE = frozenset(CLASSIFICATION) | frozenset(REGRESSION)
 OF_COLUMNS = frozenset(QUALITY) | frozenset(DRIFT)
-_LOAD = {"cpu_seconds", "rss_bytes", "gpu_utilization", "energy_joules", "cost"}
+_LOAD = {"cpu_seconds", "rss_bytes", "rss_bytes_max", "gpu_utilization", "energy_joules", "cost"}
 
 
 def cause_of(metric: str) -> Cause:

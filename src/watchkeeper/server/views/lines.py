@@ -17,7 +17,7 @@ _SERVICE = (
     Metric("latency_max", "Latency, greatest", "quality", "lower", "s"),
     Metric("failure_rate", "Failed calls", "quality", "lower", "share"),
     Metric("throughput", "Traffic", "quality", None, "rows/s"),
-    Metric("cpu_seconds", "CPU per call", "quality", "lower", "s"),
+    Metric("cpu_seconds", "Processor time", "quality", "lower", "s"),
     Metric("rss_bytes", "Memory", "quality", "lower", "B"),
 )
 SERVICE = {metric.name: metric for metric in _SERVICE}
