@@ -27,6 +27,10 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     "--base", type=click.Choice(["hour", "day"]), default="hour", show_default=True,
     help="Keep profiles by the hour, or by the day, which is smaller and faster.",
 )  # fmt: skip
+@click.option(
+    "--window", type=click.Choice(["hour", "day", "week", "month"]), multiple=True, default=["day", "month"],
+    show_default=True, help="Measure windows of this length; repeatable.",
+)  # fmt: skip
 def serve(store: Path, **options: Any) -> int:
     """Serve: take predictions and labels, measure, and answer. The very first start shows a key, once."""
     require_server()
@@ -42,7 +46,7 @@ def serve(store: Path, **options: Any) -> int:
         certificate=options["tls_cert"],
         private_key=options["tls_key"],
     )
-    run_server(store, binding, click.echo, PipelineSettings(base=options["base"]))
+    run_server(store, binding, click.echo, PipelineSettings(base=options["base"], measured=options["window"]))
     return 0
 
 

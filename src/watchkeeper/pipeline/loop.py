@@ -40,6 +40,7 @@ class Parts:
     adopt: Callable[[Target, bytes], object]
     keeping: Keeping
     changes: Changes
+    measured: tuple[str, ...] = ("day", "month")
 
 
 class Loop:
@@ -57,7 +58,7 @@ class Loop:
         self.changes = changes = parts.changes
         self.address: str | None = None
         self.operator = OperatorFile(parts.folder)
-        self.rules = Rules(database, catalog)
+        self.rules = Rules(database, catalog, parts.measured)
         self.outbox = Outbox(database, self.operator, changes)
         hands = Hands(lambda: self.operator.current().actions, parts.adopt, parts.keeping, changes)
         self.acting = Acting(database, catalog, parts.raw, parts.folder, hands)

@@ -51,7 +51,16 @@ class Pipeline(Loop):
             self._reading = Reading(self.database, self.catalog)
             raw = RawRows(folder, lambda kind, row, error: report_damage(self.database, folder, kind, row, error))
             super().__init__(
-                Parts(self.database, self.catalog, raw, folder, self.set_reference, self._keeping_files, Changes())
+                Parts(
+                    self.database,
+                    self.catalog,
+                    raw,
+                    folder,
+                    self.set_reference,
+                    self._keeping_files,
+                    Changes(),
+                    settings.measured,
+                )
             )
             self._worker = Worker(self.database, self.catalog, settings, folder, self._accepting, self.detecting)
         except BaseException:

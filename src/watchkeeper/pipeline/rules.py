@@ -46,7 +46,8 @@ class InForce:
 class Rules:
     """Keeps monitors by model, each revision for ever."""
 
-    def __init__(self, database: Database, catalog: Catalog) -> None:
+    def __init__(self, database: Database, catalog: Catalog, measured: tuple[str, ...] = ("day", "month")) -> None:
+        self._measured = measured
         self._database = database
         self._catalog = catalog
         self._known: dict[int, InForce] = {}
@@ -107,6 +108,10 @@ class Rules:
         monitors = Monitors.from_yaml(text)
         if monitors.model != model.name:
             raise InvalidMonitors("model", f"the file is for {monitors.model!r}, not for {model.name!r}")
+        if monitors.every not in self._measured:
+            measured = " and ".join(self._measured)
+            why = f"this server measures windows of a {measured}, not of a {monitors.every}"
+            raise InvalidMonitors("window.every", f"{why}: start it with --window {monitors.every} too")
         return monitors
 
     def apply(self, model: Model, text: str, actor: str) -> None:

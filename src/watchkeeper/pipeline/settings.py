@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from watchkeeper.errors import InputError
 from watchkeeper.pipeline.values import Every
 
 
@@ -55,3 +56,10 @@ class PipelineSettings:
     most_inbox_bytes: int = 1 << 30
     group_rows: int = 100_000
     flush_after: timedelta = timedelta(hours=6)
+
+    def __post_init__(self) -> None:
+        """Raise where hours are to be measured of profiles that know days alone."""
+        if self.base == "day" and "hour" in self.measured:
+            raise InputError(
+                "Windows of an hour cannot be measured where profiles are kept by the day: leave one of them out."
+            )
