@@ -41,6 +41,13 @@ def test_every_public_name_is_there() -> None:
     assert [name for name in watchkeeper.__all__ if f"## `{name}`\n" not in text("python.md")] == []
 
 
+def test_what_only_the_package_calls_is_left_out(reference: ModuleType) -> None:
+    for name, members in reference.INTERNAL.items():
+        assert members <= set(dir(getattr(watchkeeper, name)))
+        assert [member for member in members if f"`{name}.{member}`" in text("python.md")] == []
+    assert "`Logger.prediction`" in text("python.md")
+
+
 def test_every_command_is_there_and_helps(reference: ModuleType) -> None:
     for name, command in reference.commands():
         assert f"## `{name}`\n" in text("cli.md")
@@ -65,3 +72,14 @@ def test_every_metric_is_there() -> None:
 )
 def test_links_lead_somewhere(page: Path) -> None:
     assert [link for link in LINK.findall(page.read_text(encoding="utf-8")) if not (page.parent / link).exists()] == []
+
+
+def test_every_page_is_found_from_the_first() -> None:
+    docs = REPOSITORY / "docs"
+    linked = set(LINK.findall((docs / "README.md").read_text(encoding="utf-8")))
+    there = {
+        str(page.relative_to(docs))
+        for kind in ("how-to", "tutorials", "explanation")
+        for page in (docs / kind).iterdir()
+    }
+    assert there - linked == set()
