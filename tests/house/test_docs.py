@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 import watchkeeper
 from watchkeeper import errors
+from watchkeeper.client.settings import Settings
 from watchkeeper.metrics.names import metric_names
 
 REPOSITORY = Path(__file__).parents[2]
@@ -83,3 +85,9 @@ def test_every_page_is_found_from_the_first() -> None:
         for page in (docs / kind).iterdir()
     }
     assert there - linked == set()
+
+
+def test_every_setting_of_the_client_is_in_the_how_to() -> None:
+    page = (REPOSITORY / "docs" / "how-to" / "watch-a-service.md").read_text(encoding="utf-8")
+    assert [field.name for field in dataclasses.fields(Settings) if f"`{field.name}`" not in page] == []
+    assert "WATCHKEEPER_SPOOL" in page
