@@ -156,8 +156,13 @@ class Detecting:
         evidence = [f for f in findings if f.column is not None and f.alarming]
         history = self._findings.history_of(connection, sealed)
         keys = {identity(f): SeriesKey(f.metric, f.column, f.segment, f.source) for f in evidence}
-        earlier = {check: [p.effect for p in history(key)[-_BEFORE:]] for check, key in keys.items()}
+        earlier = {check: [_effect(p, key) for p in history(key)[-_BEFORE:]] for check, key in keys.items()}
         return explain(evidence, earlier)
+
+
+def _effect(point: Point, key: SeriesKey) -> float:
+    """Return the effect that the evidence of a finding has; a distance that comes without one is its own."""
+    return point.value if key.metric in DRIFT and math.isnan(point.effect) else point.effect
 
 
 def _verdict_row(window: Place, monitor: str, findings: list[Finding], known: int) -> list[Any]:

@@ -123,6 +123,7 @@ class Windows:
         due = [s for s in self._spans(connection, sealed_at=None, version_id=versions) if s.stop + delay <= now]
         for span in sorted(due, key=lambda s: (s.stop, s.key)):
             self._write(connection, span, seal=True)
+            _look_again(connection)  # the next is judged by what this one did
         return len(due)
 
     def measure_dirty(self, connection: sqlite3.Connection, *, all_: bool) -> int:
@@ -167,9 +168,7 @@ class Windows:
                     missing.append(Place(version.id, "serving", every, start, at))
         if missing:
             self._database.write(lambda writer: _insert_empty(writer, missing, model.now())).result()
-            if connection.in_transaction:  # what was added is to be seen
-                connection.execute("ROLLBACK")
-                connection.execute("BEGIN")
+            _look_again(connection)
 
     def _write(self, connection: sqlite3.Connection, span: Span, *, seal: bool) -> None:
         version = self._catalog.versions[span.version_id]
@@ -246,6 +245,13 @@ def _series_id(
             column_name=column, metric=metric, params=params, source=source, unit=measured.unit,
         )  # fmt: skip
     return known[measured.series]
+
+
+def _look_again(connection: sqlite3.Connection) -> None:
+    """Have a connection that reads see what was written meanwhile."""
+    if connection.in_transaction:
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN")
 
 
 def _insert_empty(writer: sqlite3.Connection, missing: list[Place], known: int) -> None:
