@@ -263,11 +263,14 @@ class Connection:
         self._ask("DELETE", f"keys/{quote(id, safe='')}", {"force": "true"} if force else {})
 
     def backup(self, file: str | os.PathLike[str]) -> int:
-        """Write a backup of the whole store to a file, which appears once it is whole; return its bytes."""
+        """Write a backup of the whole store to a file, which appears once it is whole; return its bytes.
+
+        Nobody but its owner may read it: it has what every project logged.
+        """
         path = Path(file)
         part = path.with_name(f"{path.name}.part")
         try:
-            with part.open("wb") as out:
+            with open(part, "wb", opener=_private) as out:
                 for piece in self._pieces("backup"):
                     out.write(piece)
                 out.flush()
@@ -354,6 +357,10 @@ class Connection:
             context.check_hostname = False
             context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         return http.client.HTTPSConnection(address.host, address.port, timeout=_PATIENCE, context=context)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _known(given: Any, kind: type) -> dict[str, Any]:

@@ -78,7 +78,8 @@ def _advance(
             standing.pop(step.cause)[1]["resolved"] = _told(window.stop)
         elif step.kind == "open":
             made = {
-                "cause": step.cause, "severity": step.severity, "window": _told(window.start), "resolved": None,
+                "cause": step.cause, "severity": step.severity, "window": _told(window.start), "opened": _told(window.stop),
+                "title": step.alarms[0].words, "resolved": None,
                 "words": step.alarms[0].words,
             }  # fmt: skip
             incidents.append(made)
