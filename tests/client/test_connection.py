@@ -94,6 +94,7 @@ def test_keys_and_backups(connection: Connection, tmp_path: Path) -> None:
     with pytest.raises(ServerRefused, match="revoked"):
         reader.models()
     assert connection.backup(tmp_path / "b.tar") == (tmp_path / "b.tar").stat().st_size > 0
+    assert (tmp_path / "b.tar").stat().st_mode & 0o777 == 0o600
     with pytest.raises(Unwritable):
         connection.backup(tmp_path / "no" / "b.tar")
 
