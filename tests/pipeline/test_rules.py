@@ -30,3 +30,20 @@ def test_a_file_for_another_model_is_not_taken(tmp_path: Path) -> None:
 def test_hours_cannot_be_told_from_days() -> None:
     with pytest.raises(InputError, match="kept by the day"):
         PipelineSettings(base="day", measured=("hour",))
+
+
+def test_a_reference_that_would_not_be_used_is_refused(tmp_path: Path) -> None:
+    text = "{model: credit, reference: {trailing: 28d}, monitors: [{metric: roc_auc}]}"
+    with open_pipeline(tmp_path / "store") as pipeline, pytest.raises(InvalidMonitors, match="reference set"):
+        pipeline.apply_monitors(TARGET, text, "somebody")
+
+
+def test_a_schedule_says_when_a_wall_clock_is_looked_at(tmp_path: Path) -> None:
+    text = "{model: credit, schedule: {otherwise: {every: 1h}}, monitors: [{metric: roc_auc}]}"
+    with open_pipeline(tmp_path / "store") as pipeline:
+        model = pipeline.catalog.model(TARGET)
+        with pipeline.database.reading() as connection:
+            assert [pipeline.detecting.due(connection, model) for _ in range(2)] == [True, True]
+        pipeline.apply_monitors(TARGET, text, "somebody")
+        with pipeline.database.reading() as connection:
+            assert [pipeline.detecting.due(connection, model) for _ in range(2)] == [False, False]

@@ -7,6 +7,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from watchkeeper.detection.between import reference_spread
@@ -110,6 +111,7 @@ class Detecting:
         self._rules = rules
         self._incidents = incidents
         self._findings = Findings()
+        self._looked: dict[int, datetime] = {}
 
     def at_seal(self, connection: sqlite3.Connection, sealed: Sealed) -> Job | None:
         """Return what is to be written with the seal of a window; None where no monitor looks at such windows."""
@@ -126,6 +128,15 @@ class Detecting:
         if sealed:
             self._follow()
             self._changes.publish("incident", model.project, model.name, model.environment)
+
+    def due(self, connection: sqlite3.Connection, model: Model) -> bool:
+        """Whether it is time to seal what a model's wall clock has brought, by the schedule that somebody applied."""
+        force = self._rules.stored(connection, model)
+        now = datetime.now(UTC)
+        if force is not None and not force.monitors.schedule.due(self._looked.get(model.id), now):
+            return False
+        self._looked[model.id] = now
+        return True
 
     def forget(self) -> None:
         """Forget what was read of the store, after a failure."""

@@ -10,7 +10,7 @@ from watchkeeper.errors import InvalidMonitors
 from watchkeeper.pipeline import audit
 from watchkeeper.pipeline.apply import now
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
-from watchkeeper.response.monitors import Monitors
+from watchkeeper.response.monitors import Monitors, Reference
 from watchkeeper.response.plan import plan
 from watchkeeper.response.suggest import suggest
 from watchkeeper.store import rows
@@ -112,6 +112,11 @@ class Rules:
             measured = " and ".join(self._measured)
             why = f"this server measures windows of a {measured}, not of a {monitors.every}"
             raise InvalidMonitors("window.every", f"{why}: start it with --window {monitors.every} too")
+        if monitors.reference != Reference():
+            why = (
+                "windows are compared with the reference of their version; make one of other rows with 'reference set'"
+            )
+            raise InvalidMonitors("reference", f"{why}, and leave this out")
         return monitors
 
     def apply(self, model: Model, text: str, actor: str) -> None:

@@ -252,7 +252,8 @@ class Worker:
             for model in models:
                 if model.clock == "wall":
                     self._windows.renew_delay(connection, model)
-            sealed = sum(self._windows.seal(connection, model) for model in models)
+            due = [m for m in models if hurried or self._detecting.due(connection, m)]
+            sealed = sum(self._windows.seal(connection, model) for model in due)
         with self._database.reading() as connection:
             measured = self._windows.measure_dirty(connection, all_=hurried)
         return sealed + measured > 0

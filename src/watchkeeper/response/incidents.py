@@ -145,8 +145,8 @@ def explain(
     """Return the columns that moved when the incident began, those that moved most first.
 
     What lay far from the reference long before (a season, a trend) explains nothing that begins now: columns are ranked by how
-    much their effect, in multiples of its floor, exceeds the median of ``earlier`` windows. One that lay beyond its floor already
-    must have moved by as much again, which chance alone does not.
+    much their effect, in multiples of its floor, exceeds the median of ``earlier`` windows. One that lay beyond its floor
+    already must have moved by as much again, which chance alone does not.
 
     Parameters
     ----------
