@@ -164,8 +164,8 @@ function Explaining({ incident }: { incident: Incident }) {
 function Entry({ entry, clock }: { entry: TimelineEntry; clock: string }) {
   return (
     <li className={`entry ${entry.kind.replaceAll(/[^a-z]/g, "-")}`}>
-      <time dateTime={entry.at} title={entry.at === entry.wall ? undefined : `seen ${when(entry.wall, clock)}`}>
-        {when(entry.at, clock)}
+      <time dateTime={entry.at ?? entry.wall} title={entry.at === entry.wall ? undefined : `seen ${when(entry.wall, clock)}`}>
+        {when(entry.at ?? entry.wall, clock)}
       </time>
       <span className="entry-kind">{entry.kind}</span>
       <p>
