@@ -77,7 +77,7 @@ class Story:
         return [(kind, body) for _, kind, body in _steps(self)]
 
     def before(self, day: int) -> list[Sent]:
-        """Return what reaches the server before a day begins."""
+        """Return what reaches the server before a day begins, and up to its first six hours that begin before it."""
         return [(kind, body) for step, kind, body in _steps(self) if step * STEP < starts(day + 1)[-1]]
 
     def from_(self, day: int) -> list[Sent]:

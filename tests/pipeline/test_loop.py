@@ -117,6 +117,31 @@ def test_days_without_rows_right_after_the_first_are_seen_as_well(tmp_path: Path
     assert starts == {start_of(day) for day in range(5)}
 
 
+def test_what_another_version_served_is_no_missing_traffic_and_what_none_did_is(tmp_path: Path) -> None:
+    """Version 3 serves, then 4, then 3 again; then nobody calls either for two days (as after a promotion, or its end)."""
+    story = Story(9, gap=(6, 7))
+    with opened(tmp_path) as pipeline:
+        registered(pipeline, replace(TARGET, version="4"), None)
+        for version, first, last in (("3", 0, 2), ("4", 2, 4), ("3", 4, 9)):
+            pipeline.set_serving(TARGET, version)
+            some = story.before(last)[len(story.before(first)) :] if last < 9 else story.from_(first)
+            tell(pipeline, some, replace(TARGET, version=version))
+        found = the_one(pipeline)
+    assert (found["cause"], found["window"][0]) == ("traffic", start_of(6))
+
+
+def test_a_version_that_nobody_ever_calls_once_it_serves_is_missing_traffic(tmp_path: Path) -> None:
+    new = replace(TARGET, version="4")
+    with opened(tmp_path) as pipeline:
+        registered(pipeline, new, None)
+        tell(pipeline, FINE.before(2))
+        pipeline.set_serving(TARGET, "4")
+        tell(pipeline, Story(6, gap=(0, 1, 2, 3, 4)).sent(), new)
+        found = the_one(pipeline)
+    assert (found["cause"], found["version"]) == ("traffic", "4")
+    assert found["window"][0] == start_of(3), "the third day had an hour of the old one"
+
+
 @pytest.mark.parametrize("story", [FAULT, GAP], ids=["fault", "gap"])
 @pytest.mark.parametrize("how", ["one by one", "restarted", "hours"])
 def test_what_is_concluded_does_not_depend_on_how_it_came(

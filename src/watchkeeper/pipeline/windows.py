@@ -144,21 +144,27 @@ class Windows:
         return [Span(*row) for row in found]
 
     def _add_empty(self, connection: sqlite3.Connection, model: Model, until: int) -> None:
-        """Add the windows that nothing fell into: that no rows came is to be seen, and judged, like anything else."""
-        version = next((v for v in self._catalog.versions_of(model) if v.name == model.serving), None)
+        """Add the windows that nothing fell into: that no rows came is to be seen, and judged, like anything else.
+
+        They are the serving version's, but only where no version of the model has rows: what was served by another is no gap.
+        """
+        versions = self._catalog.versions_of(model)
+        version = next((v for v in versions if v.name == model.serving), None)
         if version is None or version.schema is None:
             return
+        marks, numbers = ", ".join("?" * len(versions)), [v.id for v in versions]
         missing: list[Place] = []
         for every in self.measured:
             query = (
                 "SELECT coalesce(max(CASE WHEN sealed_at IS NOT NULL THEN stop END), min(start)) FROM measured "
-                "WHERE version_id = ? AND stage = 'serving' AND every = ?"
+                f"WHERE version_id IN ({marks}) AND stage = 'serving' AND every = ?"
             )
-            (at,) = connection.execute(query, (version.id, every)).fetchone()
+            (at,) = connection.execute(query, (*numbers, every)).fetchone()
             if at is None:
                 continue
-            known = "SELECT start FROM measured WHERE version_id = ? AND stage = 'serving' AND every = ? AND start >= ?"
-            there = {start for (start,) in connection.execute(known, (version.id, every, at))}
+            query = f"SELECT start FROM measured WHERE version_id IN ({marks}) AND stage = 'serving' AND every = ?"
+            query += " AND start >= ?"
+            there = {start for (start,) in connection.execute(query, (*numbers, every, at))}
             for _ in range(_MOST_EMPTY):
                 window = calendar_window(at, every, version.schema.zone)
                 start, at = at, microseconds(window.end)
