@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from story import DELAY, MONITORS, Story, opened, outcome, registered, settings_of, start_of, tell
+from story import DELAY, MONITORS, SCHEMA, Story, opened, outcome, registered, settings_of, start_of, tell
 from traffic import TARGET
 
 from watchkeeper.errors import Conflict, InputError, InvalidMonitors, UnknownModel
@@ -220,6 +220,27 @@ def test_two_models_share_the_budget(tmp_path: Path) -> None:
                  for m, t in (("credit", TARGET), ("cards", second))}  # fmt: skip
     assert spent["credit"] == pytest.approx([1 / 600] * 2 + [1 / 1200] * 2)
     assert spent["cards"] == pytest.approx([1 / 1200] * 4)
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ((None, None, None), (1 / 3, 1 / 3, 1 / 3)), ((0.8, None, None), (0.8, 0.1, 0.1)), ((0.5, 0.5, None), (0.5, 0.5, 0.0)),
+        ((0.9, 0.9, None), (0.5, 0.5, 0.0)), ((0.2, 0.1, 0.3), (0.2, 0.1, 0.3)),
+    ],
+)  # fmt: skip
+def test_what_files_say_and_what_they_leave_is_never_more_than_the_budget(
+    tmp_path: Path, shares: tuple[float | None, ...], expected: tuple[float, ...]
+) -> None:
+    with Pipeline.open(tmp_path, settings_of()) as pipeline:
+        for name, share in zip("abc", shares, strict=True):
+            target = replace(TARGET, model=name)
+            pipeline.register(target, SCHEMA.to_dict(), "event")
+            budget = f"budget: {{share: {share}}}\n" if share is not None else ""
+            pipeline.apply_monitors(target, ACCURACY.replace("credit", name) + budget, "ada")
+        with pipeline.database.reading() as connection:
+            found = [pipeline.rules.stored(connection, m) for m in pipeline.catalog.models_of("default")]
+    assert [f.share for f in found if f is not None] == pytest.approx(expected)
 
 
 # --- monitors ---------------------------------------------------------------------------------------------------------

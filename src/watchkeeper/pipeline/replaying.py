@@ -34,7 +34,7 @@ def replay(
     counts: Counter[str] = Counter()
     days = []
     windows = _windows(connection, catalog, model, monitors.every)
-    share = rules.share(model, monitors)
+    share = rules.share(connection, model, monitors)
     force = InForce(monitors, "", 0, "replay", None, share)
     for version, window in windows:
         numbers = numbers_at_seal(connection, window)

@@ -51,7 +51,7 @@ class Rules:
         self._database = database
         self._catalog = catalog
         self._known: dict[int, InForce] = {}
-        self._suggested: dict[tuple[int, bool, frozenset[str]], str] = {}
+        self._suggested: dict[tuple[int, bool, frozenset[str]], InForce] = {}
 
     def of(self, connection: sqlite3.Connection, version: Version) -> InForce | None:
         """Return the monitors of a version's model; None where there are none, and not enough is known to suggest some."""
@@ -63,12 +63,16 @@ class Rules:
             return None
         key = (version.id, version.reference is not None, _measured(connection, version))
         if key not in self._suggested:
-            self._suggested[key] = self.suggestion(connection, version)
-        text = self._suggested[key]
-        return InForce(Monitors.from_yaml(text), text, 0, DEFAULT, None, self.share(model))
+            text = self.suggestion(connection, version)
+            self._suggested[key] = InForce(Monitors.from_yaml(text), text, 0, DEFAULT, None, 1.0)
+        return replace(self._suggested[key], share=self.share(connection, model))
 
     def stored(self, connection: sqlite3.Connection, model: Model) -> InForce | None:
         """Return the monitors that were applied last, as a connection sees it, with the share that the model has now."""
+        found = self._file(connection, model)
+        return found and replace(found, share=self.share(connection, model, found.monitors))
+
+    def _file(self, connection: sqlite3.Connection, model: Model) -> InForce | None:
         query = "SELECT max(revision) FROM monitors WHERE model_id = ?"
         (revision,) = connection.execute(query, (model.id,)).fetchone()
         if revision is None:
@@ -77,20 +81,22 @@ class Rules:
         if known is None or known.revision != revision:
             row = rows.select_one(connection, "monitors", model_id=model.id, revision=revision)
             assert row is not None
-            known = self._known[model.id] = self._read(model, row)
-        return replace(known, share=self.share(model, known.monitors))
+            text = row["text"]
+            known = InForce(Monitors.from_yaml(text), text, revision, row["author"], row["created"], 1.0)
+            self._known[model.id] = known
+        return known
 
-    def _read(self, model: Model, row: dict[str, Any]) -> InForce:
-        monitors = Monitors.from_yaml(row["text"])
-        return InForce(
-            monitors, row["text"], row["revision"], row["author"], row["created"], self.share(model, monitors)
-        )
-
-    def share(self, model: Model, monitors: Monitors | None = None) -> float:
-        """Return the part of the project's budget that a model may spend: what its file says, else as much as any other."""
-        if monitors is not None and monitors.share is not None:
-            return monitors.share
-        return 1 / max(len(self._catalog.models_of(model.project)), 1)
+    def share(self, connection: sqlite3.Connection, model: Model, monitors: Monitors | None = None) -> float:
+        """Return the part of the project's budget that a model may spend: what its file says, else as much as any other of what
+        the files of others leave. Where files say more than there is, each has less in proportion.
+        """
+        others = [m for m in self._catalog.models_of(model.project) if m is not model]
+        files = [self._file(connection, m) for m in others]
+        said = [f.monitors.share for f in files if f is not None and f.monitors.share is not None]
+        own = monitors.share if monitors is not None else None
+        if own is not None:
+            return own / max(own + sum(said), 1.0)
+        return max(1.0 - sum(said), 0.0) / (1 + len(others) - len(said))
 
     def suggestion(self, connection: sqlite3.Connection, version: Version) -> str:
         """Return monitors for a version as YAML, with the reasons as comments."""
