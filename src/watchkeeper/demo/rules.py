@@ -20,6 +20,7 @@ monitors:
   - {metric: accuracy, segments: [origin], detect: {risk: {tolerance: 0.05}}}
   - {metric: roc_auc, detect: {risk: {tolerance: 0.05}}}
   # So do failures, latency, and traffic that stays away.
+  - {metric: failure_rate, detect: {threshold: {warning: "> 1%", critical: "> 5%"}, m_of_n: [2, 3]}}
   - {metric: latency_p99, detect: {threshold: {warning: "> 10s", critical: "> 30s"}, m_of_n: [2, 3]}}
   - {name: traffic, metric: throughput, no_data: critical, detect: {threshold: {warning: "< 0.1x 28d"}}}
   # Drift, quality and what is estimated before labels come explain; they open none.
