@@ -122,8 +122,9 @@ class Server:
         return self.code
 
     def complaints(self) -> str:
-        """Return what it wrote to standard error."""
-        return self.log.read_text() if self.log.exists() else ""
+        """Return what it wrote to standard error, but for alerts about its models."""
+        said = self.log.read_text().splitlines(keepends=True) if self.log.exists() else []
+        return "".join(line for line in said if " watchkeeper.alerts: " not in line)
 
 
 @dataclass
