@@ -79,6 +79,13 @@ if how == "dies after":
 """
 
 
+class Unattended(Pipeline):
+    """A pipeline whose own actor does nothing: the one of a test is to be the only one."""
+
+    def _start_loop(self) -> None:
+        pass
+
+
 def traffic(seed: int = 3) -> pa.Table:
     """Return rows whose label follows the amount; the score does so too, until it breaks."""
     rng = np.random.default_rng(seed)
@@ -107,7 +114,7 @@ def traffic(seed: int = 3) -> pa.Table:
 def make_store(folder: Path) -> pa.Table:
     """Make the store, its model replayed by its own clock; returns the rows that were sent."""
     table = traffic()
-    with Pipeline.open(folder, PipelineSettings(evaluation_delay=timedelta(hours=1))) as pipeline:
+    with Unattended.open(folder, PipelineSettings(evaluation_delay=timedelta(hours=1))) as pipeline:
         pipeline.register(TARGET, SCHEMA.to_dict(), "event")
         reference = Profile(SCHEMA.replace())
         for batch in table.slice(0, A_DAY).combine_chunks().to_batches():
@@ -164,7 +171,7 @@ class World:
         self.program.write_text(COMMAND)
         command = (sys.executable, "-I", "-S", str(self.program), how, str(self.ledger), str(better))
         self.actions: dict[str, ActionSpec] = {"retrain": ActionSpec("retrain", command, timeout)}
-        self.pipeline = Pipeline.open(folder, PipelineSettings(evaluation_delay=timedelta(hours=1)))
+        self.pipeline = Unattended.open(folder, PipelineSettings(evaluation_delay=timedelta(hours=1)))
         self.version = self.pipeline.catalog.version(TARGET)
         self.database = self.pipeline.database
         raw = RawRows(folder, lambda *_: None)
