@@ -24,10 +24,10 @@ class Demo:
     """The demo as a person starts it, in a process of its own, until it waits for that person."""
 
     def __init__(self, folder: Path) -> None:
-        command = [sys.executable, "-m", "watchkeeper", "demo", "--folder", str(folder), "--months", "2"]
+        command = [sys.executable, "-m", "watchkeeper", "demo", "--folder", "here", "--months", "2"]
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment, cwd=folder
         )
         self.said = ""
         assert self.process.stdout is not None
@@ -37,7 +37,7 @@ class Demo:
                 break
         else:
             raise AssertionError(self.said)
-        self.summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+        self.summary: dict[str, Any] = json.loads((folder / "here" / "summary.json").read_text(encoding="utf-8"))
         self.page = re.findall(r"^Page +(\S+)", self.said, re.MULTILINE)[0]
 
     def end(self) -> int:

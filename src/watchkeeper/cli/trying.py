@@ -54,8 +54,12 @@ def _tell(summary: dict[str, Any], seconds: float) -> None:
         ended = (incident["resolved"] or "still open")[:10]
         click.echo(f"  {incident['opened'][:10]} to {ended}  {incident['severity']:8}  {incident['title']}")
         for action in incident["actions"]:
-            click.echo(f"      {action['name']}: {action['state']}. {action['result'].get('words', '')}")
+            click.echo(f"      {action['state']}: {_last_words(incident, action['id'])}")
     click.echo()
+
+
+def _last_words(incident: dict[str, Any], action: str) -> str:
+    return next(e["text"] for e in reversed(incident["timeline"]) if e["data"].get("action") == action)
 
 
 def _compare(folder: Path) -> int:

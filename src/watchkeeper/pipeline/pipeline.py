@@ -78,6 +78,7 @@ class Pipeline(Loop):
         StoreVersion, CorruptStore
             It is of another format, or damaged.
         """
+        folder = folder.absolute()  # commands of actions run elsewhere
         lock = FolderLock(folder)
         try:
             made = cls(folder, settings or PipelineSettings(), lock)
