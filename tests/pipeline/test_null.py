@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from benchmarks import null
+from benchmarks.statistics import null
 from traffic import ARROW, ipc
 
 from watchkeeper.pipeline.detecting import Sealed

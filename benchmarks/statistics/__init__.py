@@ -1,0 +1,27 @@
+"""What the statistics promise, and what comes of it, beside what others reach: ``python -m benchmarks statistics [PART] ...``.
+
+Each part is a module with a ``main`` that prints its table with Monte-Carlo errors; seeds are fixed, and nothing is tuned on
+what is scored.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+PARTS = {
+    "null": "B1: months without a change that have an incident; shifts that are found",
+}
+
+
+def main(names: list[str] | None = None) -> int:
+    """Print the parts named, or all of them."""
+    unknown = [name for name in names or () if name not in PARTS]
+    if unknown:
+        print(f"There is no part {unknown[0]!r} of statistics; there are {', '.join(PARTS)}.", file=sys.stderr)
+        return 64
+    for name in names or PARTS:
+        print(f"{name}: {PARTS[name]}")
+        importlib.import_module(f"benchmarks.statistics.{name}").main()
+        print(flush=True)
+    return 0
