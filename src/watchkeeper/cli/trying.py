@@ -59,7 +59,7 @@ def _tell(summary: dict[str, Any], seconds: float) -> None:
 
 
 def _last_words(incident: dict[str, Any], action: str) -> str:
-    return next(e["text"] for e in reversed(incident["timeline"]) if e["data"].get("action") == action)
+    return next(str(e["text"]) for e in reversed(incident["timeline"]) if e["data"].get("action") == action)
 
 
 def _compare(folder: Path) -> int:

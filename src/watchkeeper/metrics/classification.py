@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import digamma
 
-from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, interval, smooth_estimate, wilson
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Influence, Scale, interval, smooth_estimate, wilson
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.rows import CALIBRATION_BINS
 from watchkeeper.sketches.histogram import Histogram
@@ -90,6 +90,19 @@ def auc(positives: Floats, negatives: Floats) -> tuple[float, Floats, Floats]:
     above = p - np.cumsum(positives) + positives / 2
     value = float((positives * below).sum() / (p * n))
     return value, (below / n - value) / p, (above / p - value) / n
+
+
+def expected_auc_variance(value: float, positives: float, negatives: float) -> float:
+    """Return the variance of an area were the scores of both classes exponential, which is near for many scores.
+
+    References
+    ----------
+    Hanley and McNeil, Radiology 143 (1982), 29-36.
+    """
+    two_positives, two_negatives = value / (2 - value), 2 * value**2 / (1 + value)
+    total = value * (1 - value)
+    total += (positives - 1) * (two_positives - value**2) + (negatives - 1) * (two_negatives - value**2)
+    return total / (positives * negatives)
 
 
 def precision_area(positives: Floats, negatives: Floats) -> tuple[float, Floats, Floats]:
@@ -194,12 +207,12 @@ def roc_auc(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimat
     ----------
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988); here over blocks, and on the logit.
     """
-    return _from_scores(outcome, days, auc, auc_resolution)
+    return _from_scores(outcome, days, _ROC)
 
 
 def average_precision(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
     """Area under precision over recall, without interpolation; for multiclass one-vs-rest, averaged over classes."""
-    return _from_scores(outcome, days, precision_area, precision_resolution)
+    return _from_scores(outcome, days, _PRECISION)
 
 
 def log_loss(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
@@ -314,15 +327,28 @@ Curve = Callable[[Floats, Floats], tuple[float, Floats, Floats]]
 Resolution = Callable[[Floats, Floats], float]
 
 
-def _from_scores(outcome: ClassOutcome, days: Sequence[ClassOutcome], curve: Curve, resolution: Resolution) -> Estimate:
+@dataclass(frozen=True, slots=True)
+class _Area:
+    """An area under a curve of scores, how far it can be off, and the variance that it is expected to have."""
+
+    curve: Curve
+    resolution: Resolution
+    expected: Callable[[float, float, float], float] | None = None
+
+
+_ROC = _Area(auc, auc_resolution, expected_auc_variance)
+_PRECISION = _Area(precision_area, precision_resolution)
+
+
+def _from_scores(outcome: ClassOutcome, days: Sequence[ClassOutcome], area: _Area) -> Estimate:
     if isinstance(outcome, BinaryOutcome):
         parts = [_by_label(d) for d in days if isinstance(d, BinaryOutcome)]
-        return _curve_estimate(_by_label(outcome), parts, curve, resolution)
+        return _curve_estimate(_by_label(outcome), parts, area)
     each = []
     for place in range(outcome.classes):
         own = outcome.scores[3 * place], outcome.scores[3 * place + 1]
         parts = [(d.scores[3 * place], d.scores[3 * place + 1]) for d in days if isinstance(d, MulticlassOutcome)]
-        each.append(_curve_estimate(own, parts, curve, resolution))
+        each.append(_curve_estimate(own, parts, area))
     if not each or not all(e.known for e in each):
         return UNKNOWN
     # rows are in the curves of all classes, so errors are added as if they moved together: never too narrow
@@ -339,8 +365,7 @@ def _by_label(outcome: BinaryOutcome) -> tuple[Histogram, Histogram]:
 def _curve_estimate(
     pair: tuple[Histogram, Histogram],
     days: Sequence[tuple[Histogram, Histogram]],
-    curve: Curve,
-    resolution: Resolution,
+    area: _Area,
 ) -> Estimate:
     shift = max(h.shift for h in pair)
     cells = np.union1d(pair[0].at(shift)[0], pair[1].at(shift)[0])
@@ -352,16 +377,42 @@ def _curve_estimate(
         return placed
 
     positives, negatives = spread(pair[0]), spread(pair[1])
-    value, by_positive, by_negative = curve(positives, negatives)
+    value, by_positive, by_negative = area.curve(positives, negatives)
     if math.isnan(value):
         return UNKNOWN
     gradient = np.concatenate([by_positive, by_negative])
-    squares = float((positives * by_positive**2).sum() + (negatives * by_negative**2).sum())
+    rows = _of_two_samples(positives, by_positive, negatives, by_negative)
+    if area.expected is not None:
+        rows = _steadied(rows, area.expected(value, positives.sum(), negatives.sum()), pair)
     blocks = [np.concatenate([spread(p), spread(n)]) for p, n in days if p.count or n.count]
     n = int(positives.sum() + negatives.sum())
-    estimate = smooth_estimate(value, gradient, squares, blocks, n, "logit")
+    estimate = smooth_estimate(value, gradient, rows, blocks, n, "logit")
     exact = pair[0].shift <= pair[0].trailing and pair[1].shift <= pair[1].trailing
-    return estimate if exact else replace(estimate, resolution=resolution(positives, negatives))
+    return estimate if exact else replace(estimate, resolution=area.resolution(positives, negatives))
+
+
+def _of_two_samples(positives: Floats, by_positive: Floats, negatives: Floats, by_negative: Floats) -> Influence:
+    """Return the variance of positives and negatives, each with its own degrees of freedom (Welch and Satterthwaite).
+
+    Where positives are rare it is they who say how sure one can be, however many negatives there are.
+    """
+    parts = []
+    for counts, influence in ((positives, by_positive), (negatives, by_negative)):
+        degrees = max(float(counts.sum()) - 1, 1.0)
+        parts.append((float((counts * influence**2).sum()) * (degrees + 1) / degrees, degrees))
+    variance = sum(part for part, _ in parts)
+    below = sum(part**2 / degrees for part, degrees in parts)
+    return Influence(variance, variance**2 / below if below > 0 else math.inf)
+
+
+def _steadied(rows: Influence, expected: float, pair: tuple[Histogram, Histogram]) -> Influence:
+    """Return a variance that few rows of the smaller class do not make too small by chance.
+
+    An area of .99 hangs on the few positives that score low: whoever has not seen one takes the area for certain. So what is
+    seen is averaged with what is expected, which counts as much as two rows of the smaller class, as for shares.
+    """
+    smaller = min(histogram.count for histogram in pair)
+    return replace(rows, variance=(smaller * rows.variance + 2 * max(rows.variance, expected)) / (smaller + 2))
 
 
 def _from_losses(outcome: ClassOutcome, days: Sequence[ClassOutcome], place: int) -> Estimate:

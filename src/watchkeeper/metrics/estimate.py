@@ -102,8 +102,27 @@ def two_sided(z: float, degrees: float = math.inf) -> float:
     return float(2 * (ndtr(-abs(z)) if math.isinf(degrees) else stdtr(degrees, -abs(z))))
 
 
+@dataclass(frozen=True, slots=True)
+class Influence:
+    """What is known of how rows, taken as independent, make a value vary.
+
+    Attributes
+    ----------
+    variance
+        Of the value: for a sum over rows, that of the squared influences, times n / (n - 1).
+    degrees
+        Degrees of freedom of the variance.
+    skewness
+        Of the value, so that of one row's influence over the root of n. Where it is not 0 the interval is Hall's.
+    """
+
+    variance: float
+    degrees: float
+    skewness: float = 0.0
+
+
 def smooth_estimate(
-    value: float, gradient: Floats, squares: float, blocks: Sequence[Floats], n: int, scale: Scale = "plain"
+    value: float, gradient: Floats, rows: float | Influence, blocks: Sequence[Floats], n: int, scale: Scale = "plain"
 ) -> Estimate:
     """Return the estimate of a smooth function of sums (the delta method, in its influence form).
 
@@ -114,8 +133,8 @@ def smooth_estimate(
     gradient
         Its derivative by each sum, shape (k,). The function must not change when all sums are multiplied alike, so a
         row's influence is the gradient times what the row adds.
-    squares
-        The sum of squared influences over rows: the variance, were the rows independent.
+    rows
+        What the rows say were they independent: the sum of their squared influences, or more than that.
     blocks
         The sums of each block (day), each of shape (k,). With five or more, blocks are the unit of evidence: the sum of
         squared influences of blocks is used where it is larger. Rows of one day share weather, traffic and bugs.
@@ -132,17 +151,18 @@ def smooth_estimate(
         return UNKNOWN
     if n < 2 and scale != "share":
         return Estimate(value, *interval(value, math.nan, n, scale), n)
-    variance, degrees, effect = max(squares, 0.0), math.inf, 1.0
-    if scale != "share":  # shares have Wilson's interval, which needs no estimate of the variance
-        variance, degrees = variance * n / (n - 1), float(n - 1)
+    if not isinstance(rows, Influence):
+        # shares have Wilson's interval, which needs no estimate of the variance
+        rows = Influence(rows, math.inf) if scale == "share" else Influence(rows * n / (n - 1), float(n - 1))
+    variance, degrees, effect, skewness = max(rows.variance, 0.0), rows.degrees, 1.0, rows.skewness
     if len(blocks) >= _FEWEST_BLOCKS:
         influence = np.array([gradient @ block for block in blocks])
         between = len(blocks) / (len(blocks) - 1) * float(influence @ influence)
         if between > variance:
             effect = between / variance if variance > 0 else 1.0
-            variance, degrees = between, float(len(blocks) - 1)
+            variance, degrees, skewness = between, float(len(blocks) - 1), 0.0
     error = math.sqrt(variance)
-    low, high = interval(value, error, n, scale, degrees)
+    low, high = skewed(value, error, skewness, degrees) if skewness else interval(value, error, n, scale, degrees)
     if scale in {"share", "logit"}:
         error = max(error, _least_error(value, n))
     return Estimate(value, low, high, n, error, degrees, 0.0, effect)
@@ -184,6 +204,24 @@ def interval(value: float, error: float, n: int, scale: Scale, degrees: float = 
     if scale == "log" and value > 0:
         return value * math.exp(-min(z * error / value, 700)), value * math.exp(min(z * error / value, 700))
     return value - z * error, value + z * error
+
+
+def skewed(value: float, error: float, skewness: float, degrees: float) -> tuple[float, float]:
+    """Return the 95 % interval of a mean whose distribution leans: Student's, with the skewness transformed away.
+
+    ``skewness`` is that of the mean. Of squared errors with fat tails a small sample mostly shows too few large ones, so the
+    limits have to lie further out on that side.
+
+    References
+    ----------
+    Hall, Journal of the Royal Statistical Society B 54 (1992), 221-228.
+    """
+    z = critical(degrees)
+
+    def back(y: float) -> float:
+        return float(np.cbrt(1 + skewness * (y - skewness / 6)) - 1) * 3 / skewness
+
+    return value - error * back(z), value - error * back(-z)
 
 
 @dataclass(frozen=True, slots=True)
