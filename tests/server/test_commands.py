@@ -102,6 +102,10 @@ def test_a_replay_from_files_to_measurements(
     code, out, _ = call(capsys, "measurements", model, "--metric", "roc_auc", *where)
     assert "realised" in out
     assert "flights" in call(capsys, "models", *where)[1]
+    looked = as_json(capsys, "measurements", model, "--metric", "accuracy", "--sequence", *where)
+    assert looked
+    for row in looked:
+        assert row["sequence_low"] <= row["low"] <= row["value"] <= row["high"] <= row["sequence_high"]
     said = call(capsys, "measurements", model, "--metric", "roc_auc", "--revisions", "all", *where)[1].splitlines()[0]
     assert "revision" in said
     assert "known at" in said

@@ -28,6 +28,7 @@ _VERSION = ("version", "serving", "rows", "labels", "first", "last", "reference"
 _WINDOW = ("start", "rows", "labels", "coverage", "sealed_at", "revision", "known_at")
 _REFUSED = ("received", "kind", "row", "reason", "version", "batch")
 _MEASURED = ("window_start", "every", "metric", "of", "source", "value", "low", "high", "n", "version", "coverage")
+_SEQUENCE = ("sequence_low", "sequence_high")
 _REVISED = (*_MEASURED[:1], "revision", "known_at", *_MEASURED[1:])
 
 
@@ -134,6 +135,7 @@ def serving(model: str, environment: str, version: str | None, as_json: bool, **
     default="latest",
     help="What is known now, what was known when a window was sealed, or every revision.",
 )
+@click.option("--sequence", is_flag=True, help="With limits that hold at every look at once, however often you look.")
 @_of_model
 def measurements(model: str, as_json: bool, **options: Any) -> int:
     """Show what was measured of MODEL."""
@@ -148,7 +150,8 @@ def measurements(model: str, as_json: bool, **options: Any) -> int:
         show_json(found)
     else:
         shown = [row | {"of": row["segment"] or row["column"]} for row in found]
-        show_table(shown, _REVISED if options["revisions"] == "all" else _MEASURED, words)
+        columns = _REVISED if options["revisions"] == "all" else _MEASURED
+        show_table(shown, columns + (_SEQUENCE if options["sequence"] else ()), words)
     return 0
 
 

@@ -49,6 +49,7 @@ class Which(Span, total=False):
     column: str | None
     source: str | None
     revisions: str
+    sequence: bool
 
 
 def connect(url: str | None = None, key: str | None = None) -> Connection:
@@ -118,7 +119,8 @@ class Connection:
         which
             Narrows them down: ``metric`` (a name or several), ``version``, ``every`` (hour, day, week, month),
             ``segment``, ``column``, ``source``, ``start``, ``end``, ``revisions`` (latest, sealed, all),
-            ``environment``, ``stage``.
+            ``environment``, ``stage``. With ``sequence=True`` there are ``sequence_low`` and ``sequence_high`` too: limits
+            that hold at every look at once, for whoever looks at a month while it fills and may stop at any day.
         """
         import pyarrow as pa
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Influence, Scale, sm
 from watchkeeper.profiles.outcome import ERROR_TERMS, RegressionOutcome
 from watchkeeper.sketches.kernel import Floats
 
-_FEWEST_FOR_SKEWNESS = 20
+_FEWEST_FOR_TAILS = 20
+_FEWEST_DEGREES = 4.0
 _PLACE = {name: place + 1 for place, name in enumerate(ERROR_TERMS)}
 
 
@@ -23,7 +24,7 @@ def mae(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) -> E
 
 def mse(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) -> Estimate:
     """Mean squared error, in the square of the target's unit."""
-    return _mean(outcome, days, "squared", "log", _leaning(outcome))
+    return _mean(outcome, days, "squared", "log", _tails(outcome))
 
 
 def rmse(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) -> Estimate:
@@ -72,34 +73,51 @@ def r2(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) -> Es
     gradient[_PLACE["target_squared"]] = ratio / spread
     gradient[_PLACE["target"]] = -2 * ratio / spread * float(target / n)
     gradient[0] = ratio / spread * float(target / n) ** 2
+    tails = _tails(outcome)
     influence = math.sqrt(max(float(gradient @ outcome.errors.gram @ gradient), 0.0))
     # an error is in the target too, so where it does not hang on the prediction it counts (1 - ratio) times
-    leaning = -_third_moment(outcome) * (max(1 - ratio, 0.0) / spread / influence) ** 3 if influence > 0 else 0.0
-    return _estimate(outcome, days, 1 - ratio, gradient, "plain", leaning)
+    own = tails.sd * math.sqrt(n) * max(1 - ratio, 0.0) / spread / influence if influence > 0 else 0.0
+    return _estimate(outcome, days, (1 - ratio, gradient), "plain", replace(tails, skewness=-tails.skewness * own**3))
 
 
-def _third_moment(outcome: RegressionOutcome) -> float:
-    """Return the sum over rows of the third power of what a squared error exceeds their mean by, from the residuals' cells."""
+@dataclass(frozen=True, slots=True)
+class _Tails:
+    """The standard deviation of squared errors, the skewness of their mean, and the degrees of freedom of their variance."""
+
+    sd: float
+    skewness: float
+    degrees: float
+
+
+def _tails(outcome: RegressionOutcome) -> _Tails:
+    """Return what the cells of the residuals say of squared errors; few rows and no spread say nothing.
+
+    A variance has 2 n / (kurtosis - 1) degrees of freedom (Satterthwaite 1946), far fewer than n - 1 where tails are fat.
+    """
     values, counts = outcome.residuals.values(), outcome.residuals.counts
     n = int(counts.sum())
-    if n < _FEWEST_FOR_SKEWNESS:
-        return 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        squares = values**2
-        cubes = float((counts * (squares - float((counts * squares).sum()) / n) ** 3).sum())
-    return cubes * n * n / ((n - 1) * (n - 2)) if math.isfinite(cubes) else 0.0
-
-
-def _leaning(outcome: RegressionOutcome) -> float:
-    """Return the skewness of the mean squared error."""
-    n = outcome.errors.count
-    sums = outcome.errors.gram[_PLACE["squared"]]
-    spread = float(sums[_PLACE["squared"]]) - float(sums[0]) ** 2 / n if n else 0.0
-    return _third_moment(outcome) / spread**1.5 if spread > 0 else 0.0
+    largest = float(np.abs(values).max()) if n else 0.0
+    nothing = _Tails(0.0, 0.0, max(outcome.errors.count - 1.0, 1.0))
+    if n < _FEWEST_FOR_TAILS or not 0 < largest < math.inf:
+        return nothing
+    squares = (values / largest) ** 2
+    centred = squares - float((counts * squares).sum()) / n
+    moments = [float((counts * centred**power).sum()) / n for power in (2, 3, 4)]
+    if moments[0] <= 0 or moments[0] ** 2 <= 0:
+        return nothing
+    skewness = moments[1] / moments[0] ** 1.5 * math.sqrt(n * (n - 1)) / (n - 2)
+    excess = (n - 1) / ((n - 2) * (n - 3)) * ((n + 1) * (moments[2] / moments[0] ** 2 - 3) + 6)
+    degrees = min(max(2 * n / max(excess + 2, 1e-9), _FEWEST_DEGREES), n - 1.0)
+    sd = math.sqrt(moments[0]) * min(largest, 1e150) ** 2
+    return _Tails(sd, skewness / math.sqrt(n), degrees)
 
 
 def _mean(
-    outcome: RegressionOutcome, days: Sequence[RegressionOutcome], term: str, scale: Scale, skewness: float = 0.0
+    outcome: RegressionOutcome,
+    days: Sequence[RegressionOutcome],
+    term: str,
+    scale: Scale,
+    tails: _Tails | None = None,
 ) -> Estimate:
     n = outcome.errors.count
     if n == 0:
@@ -107,19 +125,21 @@ def _mean(
     value = float(outcome.errors.gram[0, _PLACE[term]]) / n
     gradient = np.zeros(len(ERROR_TERMS) + 1)
     gradient[0], gradient[_PLACE[term]] = -value / n, 1 / n
-    return _estimate(outcome, days, value, gradient, scale, skewness)
+    return _estimate(outcome, days, (value, gradient), scale, tails)
 
 
 def _estimate(
     outcome: RegressionOutcome,
     days: Sequence[RegressionOutcome],
-    value: float,
-    gradient: Floats,
+    valued: tuple[float, Floats],
     scale: Scale,
-    skewness: float = 0.0,
+    tails: _Tails | None = None,
 ) -> Estimate:
-    n = outcome.errors.count
+    n, (value, gradient) = outcome.errors.count, valued
     squares = float(gradient @ outcome.errors.gram @ gradient)
     blocks = [day.errors.gram[0] for day in days if day.errors.count]
-    rows = Influence(squares * n / (n - 1), float(n - 1), skewness) if n > 1 else squares
+    if n > 1 and tails is not None:
+        rows: float | Influence = Influence(squares * n / (n - 1), tails.degrees, tails.skewness)
+    else:
+        rows = squares
     return smooth_estimate(value, gradient, rows, blocks, n, scale)

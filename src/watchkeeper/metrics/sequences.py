@@ -58,9 +58,12 @@ def share_sequence(count: float, n: float) -> tuple[float, float]:
     if not n > 0 or math.isnan(count):
         return math.nan, math.nan
     value = count / n
+    # what share_wealth would have to exceed, of which only the second part hangs on the share
+    limit = float(betaln(count + _PRIOR, n - count + _PRIOR) - betaln(_PRIOR, _PRIOR)) - math.log(1 / ALPHA)
 
     def outside(share: float) -> bool:
-        return float(share_wealth(np.array(count), np.array(n), share)) > math.log(1 / ALPHA)
+        ones = count * math.log(share) if count > 0 else 0.0
+        return limit > ones + ((n - count) * math.log1p(-share) if n > count else 0.0)
 
     return _edge(outside, value, 0.0), _edge(outside, value, 1.0)
 

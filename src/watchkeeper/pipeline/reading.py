@@ -19,7 +19,7 @@ from watchkeeper.pipeline.values import MeasurementQuery, Target
 from watchkeeper.profiles.outcome import BinaryOutcome
 from watchkeeper.profiles.profile import Profile, merge
 from watchkeeper.report.distribution import distribution
-from watchkeeper.report.tables import MEASUREMENTS
+from watchkeeper.report.tables import MEASUREMENTS, with_sequences
 from watchkeeper.store import rows
 from watchkeeper.store.database import Database
 from watchkeeper.window import calendar_window, microseconds, moment
@@ -143,7 +143,8 @@ class Reading:
             spans = {tuple(w[name] for name in _SPAN): w for w in rows.select_all(connection, "measured", **where)}
         names = {v.id: v.name for v in versions}
         dims = [_dims(series, spans, names, *row[:2]) for row in found]
-        return _table(found, dims, model, every_value=query.revisions == "all")
+        table = _table(found, dims, model, every_value=query.revisions == "all")
+        return with_sequences(table) if query.sequence else table
 
     def profile(self, target: Target, start: datetime | None, end: datetime | None) -> Profile:
         """Return the profile of all rows in an interval.

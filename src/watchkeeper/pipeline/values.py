@@ -73,7 +73,8 @@ class Receipt:
 class MeasurementQuery:
     """Which measurements are asked for; None means all. An empty ``segment`` or ``column`` means those of no segment or column.
 
-    ``revisions``: ``latest`` (what is known now), ``sealed`` (what was known when the window was sealed), ``all``.
+    ``revisions``: ``latest`` (what is known now), ``sealed`` (what was known when the window was sealed), ``all``. With
+    ``sequence`` there are limits too that hold at every look at once.
     """
 
     target: Target
@@ -85,3 +86,4 @@ class MeasurementQuery:
     start: datetime | None = None
     end: datetime | None = None
     revisions: Literal["latest", "sealed", "all"] = "latest"
+    sequence: bool = False

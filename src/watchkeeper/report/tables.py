@@ -15,6 +15,7 @@ from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.verdict import Verdict
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT
+from watchkeeper.metrics.sequences import sequence
 from watchkeeper.report import words
 
 MEASUREMENTS = pa.schema(
@@ -172,3 +173,16 @@ def _verdict_row(what: str, family: str, verdict: Verdict, said: str) -> dict[st
     return {"what": what, "family": family, "verdict": verdict.name, "words": said} | {
         k: _known(v) for k, v in numbers.items()
     }
+
+
+def with_sequences(table: pa.Table) -> pa.Table:
+    """Return measurements with ``sequence_low`` and ``sequence_high``, which hold at every look at once; null where unknown."""
+    columns = zip(*(table[name].to_pylist() for name in ("value", "low", "high", "n", "unit")), strict=True)
+    found = [
+        sequence(value, low, high, n, unit == "share") if None not in {value, low, high, n} else (math.nan, math.nan)
+        for value, low, high, n, unit in columns
+    ]
+    for place, name in enumerate(("sequence_low", "sequence_high")):
+        limits = [limit[place] if math.isfinite(limit[place]) else None for limit in found]
+        table = table.append_column(name, pa.array(limits, pa.float64()))
+    return table

@@ -150,6 +150,7 @@ class Measurements(OfModel):
     revisions: Literal["latest", "sealed", "all"] = Field(
         "latest", description="What is known now, what was known when the window was sealed, or every revision."
     )
+    sequence: bool = Field(False, description="With sequence_low and sequence_high, which hold at every look at once.")
 
 
 class OfFile(Asked):

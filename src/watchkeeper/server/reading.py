@@ -55,6 +55,7 @@ async def list_measurements(request: Request, where: Annotated[Measurements, fas
         where.start,
         where.end,
         where.revisions,
+        where.sequence,
     )
     lane = services_of(request).limits.reading
     table: pa.Table = await lane.run(functools.partial(_pipeline(request).measurements, query))
