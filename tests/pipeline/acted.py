@@ -168,7 +168,10 @@ class World:
         self.closed = False
         self.folder, self.ledger = folder, folder.parent / "ledger"
         self.program = folder.parent / "retrain.py"
-        self.program.write_text(COMMAND)
+        if not self.program.exists():  # a command that was begun before may be about to read it
+            partial = self.program.with_suffix(".partial")
+            partial.write_text(COMMAND)
+            partial.rename(self.program)
         command = (sys.executable, "-I", "-S", str(self.program), how, str(self.ledger), str(better))
         self.actions: dict[str, ActionSpec] = {"retrain": ActionSpec("retrain", command, timeout)}
         self.pipeline = Unattended.open(folder, PipelineSettings(evaluation_delay=timedelta(hours=1)))
