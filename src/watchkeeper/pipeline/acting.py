@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from watchkeeper.errors import ActionRefused, StoreFailed, WatchkeeperError
+from watchkeeper.errors import ActionRefused, ChannelFailed, StoreFailed, WatchkeeperError
 from watchkeeper.pipeline import acting_candidate, acting_command, acting_rows
 from watchkeeper.pipeline.acting_answers import QUICKLY, Answers
 from watchkeeper.pipeline.acting_conclusion import held_out, outcome, reference_of, serve
@@ -37,7 +37,7 @@ FOLDER, REQUEST = "actions", "request.json"
 _LOG = logging.getLogger("watchkeeper")
 _LOOK = 0.1
 _IDLE = 2.0
-_LONGEST_PAUSE = 30.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
 _ROWS_KEPT = 7 * DAY
 _Row = dict[str, Any]
 
@@ -155,6 +155,9 @@ class Acting(Answers):
     def _begin(self, row: _Row) -> None:
         """Prepare the folder of an action, then claim it; a dry run ends where the command would begin."""
         spec, folder = self._spec(row), self.folder / run_name(row)
+        if spec.call is not None:
+            self._begin_call(row, spec)
+            return
         self._prepare(row, folder)
         if json.loads(row["rule"])["dry_run"]:
             told = f"This was a dry run: {row['name']} would have run {' '.join(spec.command)!r} in a folder like this one."
@@ -162,6 +165,37 @@ class Acting(Answers):
             return
         if self.take(row, Move("running", f"{row['name']} begins.", result={"folder": folder.name})):
             self._launch(row, spec, folder)
+
+    def _begin_call(self, row: _Row, spec: ActionSpec) -> None:
+        if json.loads(row["rule"])["dry_run"]:
+            self.take(row, Move("dry run", f"This was a dry run: {row['name']} would have called its webhook."))
+        else:
+            self.take(row, Move("running", f"{row['name']} begins."))
+
+    def _call(self, row: _Row, spec: ActionSpec) -> None:
+        """Call a webhook until it takes the call, under the same key also after a kill, or its time is over."""
+        assert spec.call is not None
+        until, pause = row["changed"] / 1e6 + spec.timeout, _FIRST_PAUSE
+        while not self._stopping and self._runs(row):
+            if self.halted() is not None:
+                self._stopped(row)
+                return
+            try:
+                status = spec.call.send(run_name(row), row["request"].encode())
+            except ChannelFailed as error:
+                if not error.again or time.time() + pause > until:
+                    self._finish(row, "failed", f"{row['name']} failed: {error.why}.")
+                    return
+                self.woken.wait(pause)
+                self.woken.clear()
+                pause = min(_LONGEST_PAUSE, 2 * pause)
+            else:
+                self._finish(row, "done", f"{row['name']} was called and answered {status}; what it does is its own.")
+                return
+
+    def _runs(self, row: _Row) -> bool:
+        with self.database.reading() as connection:
+            return acting_rows.state_of(connection, row["id"]) == "running"
 
     def _launch(self, row: _Row, spec: ActionSpec, folder: Path) -> None:
         """Start the command, unless somebody has stopped it meanwhile: who stops looks for it once this is done."""
@@ -192,7 +226,10 @@ class Acting(Answers):
 
     def _follow(self, row: _Row) -> None:
         """See how the command does: start it if it never began, wait for it, record how it ended."""
-        folder = self.folder / run_name(row)
+        folder, named = self.folder / run_name(row), self._hands.actions().get(row["name"])
+        if named is not None and named.call is not None:
+            self._call(row, named)
+            return
         if not (folder / REQUEST).exists():  # of a store that was restored elsewhere, say
             self._finish(row, "unknown", _unknown(row, "its folder is gone"))
             return

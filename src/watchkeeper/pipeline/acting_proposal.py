@@ -82,11 +82,15 @@ def propose(
     """
     if rows.select_one(connection, "action", id=decision.id) is not None:
         return decision.id
-    found = _refusal(connection, actions, decision) or _ranges(connection, decision, needs or Needs())
-    if isinstance(found, Refusal):
+    found = _refusal(connection, actions, decision)
+    called = found is None and actions[decision.act.do].call is not None
+    ranges = None if found is not None or called else _ranges(connection, decision, needs or Needs())
+    found = ranges if isinstance(ranges, Refusal) else found
+    if found is not None:
         _refuse(connection, decision, found)
         return None
-    _write(connection, decision, found)
+    assert not isinstance(ranges, Refusal)
+    _write(connection, decision, ranges)
     return decision.id
 
 
@@ -98,6 +102,8 @@ def _refusal(connection: sqlite3.Connection, actions: Mapping[str, ActionSpec], 
     if decision.act.do not in actions:
         named = ", ".join(sorted(actions)) or "none"
         return Refusal("unknown", f"the operator's file names no such action (it has: {named})")
+    if actions[decision.act.do].call is not None and decision.act.then == "promote_if_better":
+        return Refusal("no candidate", "a webhook leaves no candidate that could be promoted; say then: nothing")
     serving = _stored(connection, decision)["serving"]
     if serving is not None and serving != decision.version.name:
         return Refusal("superseded", f"version {decision.version.name} serves no more, version {serving} does")
@@ -195,7 +201,7 @@ def _refuse(connection: sqlite3.Connection, decision: Decision, refusal: Refusal
     )
 
 
-def _write(connection: sqlite3.Connection, decision: Decision, found: Ranges) -> None:
+def _write(connection: sqlite3.Connection, decision: Decision, found: Ranges | None) -> None:
     act, model = decision.act, decision.version.model
     findings = [f.to_dict() for f in decision.findings if f.alarming][:_MOST_FINDINGS]
     forced = guards.frozen(_proposal(decision), _past(connection, decision))
@@ -225,8 +231,8 @@ def _reason(decision: Decision) -> str:
     return f"{worst.metric}{where}: {worst.words.rstrip('.')}."
 
 
-def _request(decision: Decision, found: Ranges, findings: list[dict[str, Any]]) -> str:
-    """Return request.json to the byte; it does not say whether this is a dry run."""
+def _request(decision: Decision, found: Ranges | None, findings: list[dict[str, Any]]) -> str:
+    """Return request.json to the byte; it does not say whether this is a dry run. A webhook gets it too, but no rows."""
     version = decision.version
     schema = version.schema
     assert schema is not None
@@ -235,7 +241,7 @@ def _request(decision: Decision, found: Ranges, findings: list[dict[str, Any]]) 
         "environment": version.model.environment, "model": version.model.name, "serving": version.name,
         "incident": decision.incident, "reason": _reason(decision), "findings": findings,
         "since": None if decision.since is None else moment(decision.since).isoformat(),
-        "training": _span(found.training, TRAINING), "holdout": _span(found.holdout, HOLDOUT),
+        **(_spans(found) if found is not None else {}),
         "columns": {
             "id": schema.id, "timestamp": schema.timestamp, "target": schema.target, "score": schema.score,
             "prediction": schema.prediction, "features": features_of(schema),
@@ -243,6 +249,10 @@ def _request(decision: Decision, found: Ranges, findings: list[dict[str, Any]]) 
         "task": schema.task, "positive": schema.positive, "classes": schema.classes,
     }  # fmt: skip
     return json.dumps(told, indent=1, default=str) + "\n"
+
+
+def _spans(found: Ranges) -> dict[str, Any]:
+    return {"training": _span(found.training, TRAINING), "holdout": _span(found.holdout, HOLDOUT)}
 
 
 def _span(span: Span, file: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ HALTED = "halted"
 """The setting that stops all actions: who said so, and when."""
 ASKED_FOR = 3 * DAY
 """So long a person may take to answer, by the wall's clock."""
-_ENDED: tuple[State, ...] = ("promoted", "kept", "failed", "unknown", "stopped")
+_ENDED: tuple[State, ...] = ("promoted", "kept", "done", "failed", "unknown", "stopped")
 _KIND = {"promoted": "promoted", "kept": "kept"}
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 State = Literal[
-    "proposed", "awaiting approval", "running", "comparing", "unknown", "promoted", "kept", "failed", "refused",
-    "stopped", "expired", "dry run",
+    "proposed", "awaiting approval", "running", "comparing", "unknown", "promoted", "kept", "done", "failed",
+    "refused", "stopped", "expired", "dry run",
 ]  # fmt: skip
 LIVE: tuple[State, ...] = ("proposed", "awaiting approval", "running", "comparing", "unknown")
 """The states of an action that is not over."""
@@ -18,7 +18,7 @@ ASKING: tuple[State, ...] = ("awaiting approval", "unknown")
 _NEXT: Mapping[State, tuple[State, ...]] = {
     "awaiting approval": ("proposed", "refused", "expired", "stopped"),
     "proposed": ("running", "dry run", "failed", "stopped"),
-    "running": ("comparing", "failed", "unknown", "stopped"),
+    "running": ("comparing", "done", "failed", "unknown", "stopped"),
     "comparing": ("promoted", "kept", "failed", "stopped"),
     "unknown": ("proposed", "refused", "expired", "stopped"),
 }

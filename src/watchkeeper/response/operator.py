@@ -29,28 +29,34 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _LONGEST_RUN = 7 * UNITS["day"]
 _LONGEST = 8192
+_PATIENCE = 600.0
 _LOOK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ActionSpec:
-    """A command that may be run, never through a shell.
+    """A command that may be run, never through a shell, or a webhook that may be called.
 
     Attributes
     ----------
+    command
+        The program and its arguments; empty where ``call`` is given.
     timeout
         Seconds after which it is killed.
     folder
         Where it runs; None: in the store's folder.
     environment
         All that it finds in its environment beside the least that programs need; nothing of the server's own.
+    call
+        The webhook that is called, until it answers or ``timeout`` is over; it leaves no candidate behind.
     """
 
     name: str
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
     timeout: float = 3600.0
     folder: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    call: WebhookChannel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class Operator:
         channels = _named(values.get("channels"))
         actions = _named(values.get("actions"))
         made = {name: reader.channel(name, place, opened) for name, place in channels.items()}
-        acts = {name: reader.action(name, place) for name, place in actions.items()}
+        acts = {name: reader.action(name, place, opened) for name, place in actions.items()}
         files = tuple(reader.files)
         return cls(MappingProxyType(made) if "channels" in values else _console(), MappingProxyType(acts), files)
 
@@ -152,7 +158,7 @@ class _Reader:
             raise place.refusal(f"{error}.") from error
         return AppriseChannel(name, url)
 
-    def _webhook(self, name: str, values: dict[str, Place], opened: Allowed) -> Channel:
+    def _webhook(self, name: str, values: dict[str, Place], opened: Allowed) -> WebhookChannel:
         try:
             url = parse_url(self.secret(values["webhook"]))
         except ValueError as error:
@@ -199,10 +205,17 @@ class _Reader:
             raise place.refusal(f"should hold one line of at most {_LONGEST} characters.")
         return value
 
-    def action(self, name: str, place: Place) -> ActionSpec:
-        values = place.keys(("command", "timeout", "folder", "environment"))
-        if "command" not in values:
-            raise place.refusal("needs a command, such as [python, train.py].")
+    def action(self, name: str, place: Place, opened: Allowed) -> ActionSpec:
+        values = place.keys(("command", "timeout", "folder", "environment", "webhook", "secret", "allow", "ca"))
+        if "webhook" in values:
+            if values.keys() & {"command", "folder", "environment"}:
+                raise place.refusal(
+                    "needs one of command (with folder, environment) and webhook (with secret, allow, ca)."
+                )
+            patience = _seconds(values["timeout"]) if "timeout" in values else _PATIENCE
+            return ActionSpec(name, timeout=patience, call=self._webhook(name, values, opened))
+        if "command" not in values or values.keys() & {"secret", "allow", "ca"}:
+            raise place.refusal("needs a command, such as [python, train.py], or a webhook.")
         command = tuple(_argument(one) for one in values["command"].items())
         if not command or not command[0]:
             raise values["command"].refusal("should begin with a program.")

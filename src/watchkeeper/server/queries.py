@@ -180,7 +180,7 @@ class IncidentQuery(Asked):
 
 
 ActionState = Literal[
-    "proposed", "awaiting approval", "running", "comparing", "promoted", "kept", "failed", "unknown", "refused",
+    "proposed", "awaiting approval", "running", "comparing", "promoted", "kept", "done", "failed", "unknown", "refused",
     "stopped", "expired", "dry run",
 ]  # fmt: skip
 

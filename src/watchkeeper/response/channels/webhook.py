@@ -51,11 +51,26 @@ class WebhookChannel:
 
     def notify(self, alert: Alert) -> None:
         """Deliver one."""
-        deadline, body = Deadline(self.deadline), body_of(alert)
-        headers = {"Content-Type": "application/json", "User-Agent": "Watchkeeper"}
+        self.send(alert.key, body_of(alert))
+
+    def send(self, key: str, body: bytes) -> int:
+        """Post a body once, signed; returns the status, which is from 200 to 299.
+
+        Parameters
+        ----------
+        key
+            Tells the receiver that two bodies are one: in the header ``webhook-id``, and in ``Idempotency-Key``.
+
+        Raises
+        ------
+        ChannelFailed
+            It was not taken; says why, and whether another attempt makes sense.
+        """
+        deadline = Deadline(self.deadline)
+        headers = {"Content-Type": "application/json", "User-Agent": "Watchkeeper", "Idempotency-Key": key}
         try:
             addresses = _within(deadline, self)
-            headers |= signing.headers(self.keys, alert.key, int(time.time()), body)
+            headers |= signing.headers(self.keys, key, int(time.time()), body)
             status = post(self.url, addresses, body, headers, deadline, self.trust)
         except TimeoutError as error:
             raise ChannelFailed(self.name, f"it did not answer within {self.deadline:g} s") from error
@@ -68,6 +83,7 @@ class WebhookChannel:
         if not 200 <= status < 300:
             more = "; redirects are not followed" if 300 <= status < 400 else ""
             raise ChannelFailed(self.name, f"it answered {status}{more}", again=status not in _NEVER)
+        return status
 
 
 def body_of(alert: Alert) -> bytes:

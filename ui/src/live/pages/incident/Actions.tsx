@@ -5,9 +5,9 @@ import { useDoing } from "../../parts/Notices";
 import { when } from "../../parts/clock";
 
 const TONES: Record<string, string> = {
-  promoted: "ok", kept: "ok", failed: "critical", unknown: "warning", "awaiting approval": "warning", running: "current", comparing: "current", proposed: "current",
+  promoted: "ok", kept: "ok", done: "ok", failed: "critical", unknown: "warning", "awaiting approval": "warning", running: "current", comparing: "current", proposed: "current",
 }; // prettier-ignore
-const ENDS = new Set(["promoted", "kept", "failed", "refused", "stopped", "expired", "dry run"]);
+const ENDS = new Set(["promoted", "kept", "done", "failed", "refused", "stopped", "expired", "dry run"]);
 
 const plain = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value, null, 1).replaceAll(/["{}[\],]/g, "").replaceAll(/^\s*\n/gm, "").trim());
 const digest = (evidence: unknown) => (typeof evidence === "string" ? evidence : JSON.stringify(evidence));
