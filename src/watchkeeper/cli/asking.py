@@ -22,7 +22,7 @@ _STAGE = click.option(
 _START = click.option("--start", help="Of windows from here on, such as 2026-05-01T00:00:00Z.")
 _END = click.option("--end", help="Of windows before this.")
 _EVERY = ["hour", "day", "week", "month"]
-_COUNTS = ("pending", "labels_waiting", "duplicates", "quarantined", "lost")
+_COUNTS = ("pending", "labels_waiting", "duplicates", "quarantined", "lost", "sampled_out")
 _MODEL = ("model", "environment", "serving", "clock", "watermark", "rows", "labels")
 _VERSION = ("version", "serving", "rows", "labels", "first", "last", "reference")
 _WINDOW = ("start", "rows", "labels", "coverage", "sealed_at", "revision", "known_at")

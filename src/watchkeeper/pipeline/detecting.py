@@ -24,6 +24,7 @@ from watchkeeper.pipeline.rules import InForce, Rules
 from watchkeeper.pipeline.values import Place
 from watchkeeper.response.evaluate import evaluate
 from watchkeeper.response.incidents import Explanation, explain, identity, react
+from watchkeeper.response.schedule import Schedule
 from watchkeeper.store import rows
 from watchkeeper.store.database import Job
 from watchkeeper.window import Window, moment
@@ -137,6 +138,11 @@ class Detecting:
             return False
         self._looked[model.id] = now
         return True
+
+    def thinning(self, connection: sqlite3.Connection, model: Model) -> Schedule | None:
+        """Return the schedule that somebody applied, where it leaves rows out."""
+        force = self._rules.stored(connection, model)
+        return force.monitors.schedule if force is not None and force.monitors.schedule.thins else None
 
     def forget(self) -> None:
         """Forget what was read of the store, after a failure."""

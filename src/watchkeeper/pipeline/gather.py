@@ -16,6 +16,7 @@ from watchkeeper.pipeline.group import Change, Entry, Group, Late, slices_by, ti
 from watchkeeper.pipeline.identity import first_of_each, hashes_of, is_foreign, moments_of
 from watchkeeper.pipeline.partition import Key, Partition, RawRows
 from watchkeeper.pipeline.roles import KEPT, column_by_place, named_rows
+from watchkeeper.pipeline.thinning import ScheduleOf, left_out
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.kernel import Int64s, UInt64s
 from watchkeeper.store import rows as table_rows
@@ -34,7 +35,8 @@ class Gatherer:
     partition of its model that has the id, or waits.
     """
 
-    def __init__(self, catalog: Catalog, raw: RawRows) -> None:
+    def __init__(self, catalog: Catalog, raw: RawRows, schedule_of: ScheduleOf = lambda *_: None) -> None:
+        self._schedule_of = schedule_of
         self._catalog = catalog
         self._raw = raw
         self._partitions: OrderedDict[Key, Partition] = OrderedDict()
@@ -103,6 +105,16 @@ class Gatherer:
         ids = table["@id"].combine_chunks()
         ids = ids.chunk(0) if isinstance(ids, pa.ChunkedArray) else ids
         hashes, times = hashes_of(ids), times_of(table)
+        schedule = self._schedule_of(connection, version.model)
+        if schedule is not None:
+            out = left_out(schedule, hashes, times)
+            group.count(version.model.id, "sampled_out", int(out.sum()))
+            table, ids, hashes, times = (
+                table.filter(pa.array(~out)),
+                ids.filter(pa.array(~out)),
+                hashes[~out],
+                times[~out],
+            )
         starts = local_hours(times, schema.zone)
         told = moments_of(ids)
         own = ~is_foreign(told) & (local_hours(np.where(is_foreign(told), 0, told), schema.zone) == starts)
@@ -222,10 +234,19 @@ class Gatherer:
                     if start in known:
                         self._give(connection, group, (version, stage, start), late, hashes, places, found)
         self._add_foreign(connection, group, model, late, hashes, found)
+        never = self._left_out(connection, model, hashes, told)
         for place in np.flatnonzero(~found).tolist():
-            if late.waiting[place] is None:
+            if late.waiting[place] is None and not never[place]:
                 group.unmet.setdefault(model.id, []).append((int(hashes.view(np.int64)[place]), late.row(place)))
         group.met += [late.waiting[p] for p in np.flatnonzero(found).tolist() if late.waiting[p] is not None]
+
+    def _left_out(self, connection: sqlite3.Connection, model: Model, hashes: UInt64s, told: Int64s) -> Any:
+        """Return which labels are of rows that the schedule leaves out, as far as ids tell the time."""
+        schedule, own = self._schedule_of(connection, model), ~is_foreign(told)
+        found = np.zeros(len(hashes), dtype=bool)
+        if schedule is not None:
+            found[own] = left_out(schedule, hashes[own], told[own])
+        return found
 
     def _add_foreign(
         self, connection: sqlite3.Connection, group: Group, model: Model, late: Late, hashes: UInt64s, found: Any

@@ -67,7 +67,8 @@ class Reading:
                 "SELECT count(*) FROM waiting WHERE model_id = ?", (model.id,)
             ).fetchone()[0],
             "quarantined": counters.get("quarantined", 0), "duplicates": counters.get("duplicates", 0),
-            "lost": counters.get("lost", 0), "first": _told(first), "last": _told(last),
+            "lost": counters.get("lost", 0), "sampled_out": counters.get("sampled_out", 0),
+            "first": _told(first), "last": _told(last),
             "versions": [v.name for v in versions],
             "unknown_columns": list(dict.fromkeys(name for v in versions for name in unknown_columns(v))),
             "notices": [f"Version {v.name!r}: {notice}" for v in versions for notice in notices(v)],

@@ -56,7 +56,7 @@ class Worker:
         self._root = root
         self._profiles = ProfileStore(settings.base)
         raw = RawRows(root, lambda kind, row, error: report_damage(database, root, kind, row, error))
-        self._gatherer = Gatherer(catalog, raw)
+        self._gatherer = Gatherer(catalog, raw, detecting.thinning)
         self._applier = Applier(catalog, raw, self._profiles)
         self._windows = Windows(database, catalog, self._profiles, settings, detecting)
         self._inbox = Inbox(database, catalog, self._windows, settings)

@@ -100,6 +100,12 @@ class Schedule:
         """Return the share of rows that is looked at."""
         return self.pace(now).sample
 
+    @property
+    def thins(self) -> bool:
+        """Whether it ever leaves rows out."""
+        paces = (self.otherwise, self.working_hours or self.otherwise)
+        return min(pace.sample for pace in paces) < 1.0
+
     @classmethod
     def read(cls, place: Place) -> Self:
         """Read ``{working_hours: {every, sample, hours, days}, otherwise: {every, sample}, zone}``."""

@@ -19,7 +19,7 @@ export interface Windows {
 export interface Line { value: Num[]; low: Num[]; high: Num[]; n: Num[]; sealed?: Num[] }
 export interface MetricWords { metric: string; title: string; unit: string | null; better: "higher" | "lower" | "near zero" | null; floor: Num }
 export interface MetricLines extends MetricWords { reference: Num; realised: Line | null; estimated: Line | null }
-export type Counters = Partial<Record<"pending" | "waiting" | "quarantined" | "duplicates" | "lost", number>>;
+export type Counters = Partial<Record<"pending" | "waiting" | "quarantined" | "duplicates" | "lost" | "sampled_out", number>>;
 export interface OpenIncident { id: number; severity: Severity; state: string; title: string; cause: string; opened: string | null }
 
 export interface FleetModel extends Partial<MetricWords> {

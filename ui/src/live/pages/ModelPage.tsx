@@ -167,14 +167,14 @@ function Facts({ view, clock, children }: { view: ModelView; clock: string; chil
   const rows = view.windows.rows.reduce((a, b) => a + b, 0);
   const labelled = view.windows.labelled.reduce((a, b) => a + b, 0);
   const last = view.windows.end.at(-1);
-  const { quarantined = 0, lost = 0, waiting = 0, pending = 0 } = view.counters;
+  const { quarantined = 0, lost = 0, waiting = 0, pending = 0, sampled_out = 0 } = view.counters;
   const facts: [string, string][] = [
     ["serving", view.serving ?? "nothing"],
     ["rows drawn", count(rows)],
     ["with labels", rows ? percent(labelled / rows, 0) : "–"],
     ["last window", last === undefined ? "–" : windowText(iso(view.windows.start.at(-1) ?? last), iso(last), clock)],
     ["clock", view.clock === "event" ? "event time (a replay)" : (view.zone ?? "UTC")],
-    ...([["lost", lost], ["refused", quarantined], ["labels waiting", waiting], ["to be counted", pending]] as [string, number][])
+    ...([["lost", lost], ["refused", quarantined], ["labels waiting", waiting], ["to be counted", pending], ["left out by the schedule", sampled_out]] as [string, number][])
       .filter(([, n]) => n > 0)
       .map(([name, n]): [string, string] => [name, count(n)]),
   ]; // prettier-ignore
