@@ -99,6 +99,7 @@ def run_loop(folder: Path, tell: Callable[[str], None], *, numbers: Sequence[int
     try:
         tell(f"A server answers at {server.url}. Its reference is March, which the model never saw.")
         connection = Connection(server.url, server.key)
+        tell(f"Watch it happen: {made.login()} (this link logs one browser in)")
         _register(connection, model.predict(months(flights, REFERENCE)), file)
         tell(f"On {fault.BEGAN:%d %B} the weather feed will change its units. That is planted; all else really came.")
         _serve(made, connection, model, fault.change_units(months(flights, numbers)), tell)
