@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+PEERS := evidently nannyml datasketches scipy sklearn
+PEER_VENVS := $(CURDIR)/.venv-peers
 # Many tests wait for servers and disks, so two at a time take two thirds of the time even on one core.
 TWICE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
@@ -13,12 +15,13 @@ SOURCE := $(shell find src -type f -not -path '*/__pycache__/*' -not -name page.
 PACKAGE := pyproject.toml hatch_build.py $(UI)
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long lint format build bench docs screenshots chromium strace clean
+.PHONY: help demo test test-long test-peers lint format build bench docs screenshots chromium strace clean
 
 help:
 	@echo 'make demo         serve a model of flights for nine months in minutes: an incident, an action, a page'
 	@echo 'make test         every test that matters (ARGS="-k name" picks some)'
 	@echo 'make test-long    those that take minutes: nine months of flights, hundreds of kills, every byte flipped'
+	@echo 'make test-peers   the same numbers from Evidently, NannyML, datasketches, SciPy and scikit-learn'
 	@echo 'make lint         ruff, mypy'
 	@echo 'make format       let ruff format and mend'
 	@echo 'make build        wheel and source archive in dist/'
@@ -36,6 +39,16 @@ test: chromium strace $(VENV)/test.stamp
 
 test-long: chromium strace $(VENV)/test.stamp
 	$(BIN)/python -m pytest $(TWICE) -m long $(ARGS)
+
+# Each peer has an environment of its own; what it needs is in tests/peers.
+test-peers: $(VENV)/test.stamp $(PEERS:%=$(PEER_VENVS)/%.stamp)
+	WATCHKEEPER_PEERS=$(PEER_VENVS) $(BIN)/python -m pytest -m peers tests/peers $(ARGS)
+
+$(PEER_VENVS)/%.stamp: tests/peers/%.txt
+	@mkdir -p $(PEER_VENVS)
+	$(PYTHON) -m venv $(PEER_VENVS)/$*
+	$(PEER_VENVS)/$*/bin/python -m pip install --quiet -r $<
+	@touch $@
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
@@ -59,7 +72,7 @@ screenshots: chromium $(VENV)/test.stamp
 	$(BIN)/python tools/screenshots.py
 
 clean:
-	rm -rf $(VENV) build dist ui/dist ui/node_modules watchkeeper-demo
+	rm -rf $(VENV) $(PEER_VENVS) build dist ui/dist ui/node_modules watchkeeper-demo
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis src/watchkeeper/report/page.html src/watchkeeper/server/site
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
