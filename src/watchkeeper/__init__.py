@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from watchkeeper.client.connection import connect as connect
     from watchkeeper.client.logger import Logger as Logger
     from watchkeeper.errors import WatchkeeperError as WatchkeeperError
+    from watchkeeper.metrics.class_report import classification_report as classification_report
+    from watchkeeper.metrics.curves import calibration_curve as calibration_curve
+    from watchkeeper.metrics.curves import lift_curve as lift_curve
+    from watchkeeper.metrics.curves import precision_recall_curve as precision_recall_curve
+    from watchkeeper.metrics.curves import roc_curve as roc_curve
+    from watchkeeper.metrics.curves import threshold_curve as threshold_curve
+    from watchkeeper.metrics.value import value_curve as value_curve
     from watchkeeper.monitor import compare as compare
     from watchkeeper.monitor import infer_schema as infer_schema
     from watchkeeper.monitor import profile as profile
@@ -28,11 +35,18 @@ _HOMES = {
     "Report": "watchkeeper.report.report",
     "Schema": "watchkeeper.schema",
     "WatchkeeperError": "watchkeeper.errors",
+    "calibration_curve": "watchkeeper.metrics.curves",
+    "classification_report": "watchkeeper.metrics.class_report",
     "compare": "watchkeeper.monitor",
     "connect": "watchkeeper.client.connection",
     "infer_schema": "watchkeeper.monitor",
+    "lift_curve": "watchkeeper.metrics.curves",
     "merge": "watchkeeper.profiles.profile",
+    "precision_recall_curve": "watchkeeper.metrics.curves",
     "profile": "watchkeeper.monitor",
+    "roc_curve": "watchkeeper.metrics.curves",
+    "threshold_curve": "watchkeeper.metrics.curves",
+    "value_curve": "watchkeeper.metrics.value",
 }
 __all__ = [
     "Logger",
@@ -41,11 +55,18 @@ __all__ = [
     "Schema",
     "WatchkeeperError",
     "__version__",
+    "calibration_curve",
+    "classification_report",
     "compare",
     "connect",
     "infer_schema",
+    "lift_curve",
     "merge",
+    "precision_recall_curve",
     "profile",
+    "roc_curve",
+    "threshold_curve",
+    "value_curve",
 ]
 
 

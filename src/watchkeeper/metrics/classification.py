@@ -207,12 +207,12 @@ def roc_auc(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimat
     ----------
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988); here over blocks, and on the logit.
     """
-    return _from_scores(outcome, days, _ROC)
+    return _from_scores(outcome, days, ROC)
 
 
 def average_precision(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
     """Area under precision over recall, without interpolation; for multiclass one-vs-rest, averaged over classes."""
-    return _from_scores(outcome, days, _PRECISION)
+    return _from_scores(outcome, days, PRECISION_RECALL)
 
 
 def log_loss(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
@@ -328,7 +328,7 @@ Resolution = Callable[[Floats, Floats], float]
 
 
 @dataclass(frozen=True, slots=True)
-class _Area:
+class Area:
     """An area under a curve of scores, how far it can be off, and the variance that it is expected to have."""
 
     curve: Curve
@@ -336,19 +336,19 @@ class _Area:
     expected: Callable[[float, float, float], float] | None = None
 
 
-_ROC = _Area(auc, auc_resolution, expected_auc_variance)
-_PRECISION = _Area(precision_area, precision_resolution)
+ROC = Area(auc, auc_resolution, expected_auc_variance)
+PRECISION_RECALL = Area(precision_area, precision_resolution)
 
 
-def _from_scores(outcome: ClassOutcome, days: Sequence[ClassOutcome], area: _Area) -> Estimate:
+def _from_scores(outcome: ClassOutcome, days: Sequence[ClassOutcome], area: Area) -> Estimate:
     if isinstance(outcome, BinaryOutcome):
         parts = [_by_label(d) for d in days if isinstance(d, BinaryOutcome)]
-        return _curve_estimate(_by_label(outcome), parts, area)
+        return curve_estimate(_by_label(outcome), parts, area)
     each = []
     for place in range(outcome.classes):
         own = outcome.scores[3 * place], outcome.scores[3 * place + 1]
         parts = [(d.scores[3 * place], d.scores[3 * place + 1]) for d in days if isinstance(d, MulticlassOutcome)]
-        each.append(_curve_estimate(own, parts, area))
+        each.append(curve_estimate(own, parts, area))
     if not each or not all(e.known for e in each):
         return UNKNOWN
     # rows are in the curves of all classes, so errors are added as if they moved together: never too narrow
@@ -362,11 +362,12 @@ def _by_label(outcome: BinaryOutcome) -> tuple[Histogram, Histogram]:
     return outcome.score_histogram((1,)), outcome.score_histogram((0,))
 
 
-def _curve_estimate(
+def curve_estimate(
     pair: tuple[Histogram, Histogram],
     days: Sequence[tuple[Histogram, Histogram]],
-    area: _Area,
+    area: Area,
 ) -> Estimate:
+    """Return the area under a curve from the scores of positives and negatives, and the same pair for each day."""
     shift = max(h.shift for h in pair)
     cells = np.union1d(pair[0].at(shift)[0], pair[1].at(shift)[0])
 

@@ -16,7 +16,7 @@ from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, SEGMENT_METRICS, TASKS, Metric
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome, Outcome
 from watchkeeper.profiles.profile import Profile
-from watchkeeper.report import words
+from watchkeeper.report import outcome_view, words
 from watchkeeper.report.distribution import distribution, summary
 from watchkeeper.report.notices import notices
 from watchkeeper.report.summary import headline, ranked_columns, sentences
@@ -53,6 +53,8 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "performance": [metric_row(change, verdict) for change, verdict in comparison.performance],
         "confusion": _confusion(comparison),
         "calibration": _calibration(comparison),
+        "curves": outcome_view.curves(comparison),
+        "classes": outcome_view.classes(comparison),
         "timeline": _timeline(comparison),
         "segments": _segments(comparison),
         "columns": _columns(comparison),
