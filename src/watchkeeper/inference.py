@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.errors import InvalidSchema
-from watchkeeper.schema import MOST_CLASSES, Kind, Schema, Task, label_text
+from watchkeeper.schema import MOST_CLASSES, NUMBER_TASKS, Kind, Schema, Task, label_text
 
 FEW = 20
 """Integers with at most so many distinct values are categorical unless the schema says otherwise."""
@@ -74,7 +74,8 @@ def _is_share(column: pa.ChunkedArray) -> bool:
 
 
 def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
-    labels = {schema.target, schema.prediction} if schema.task in {"binary", "multiclass"} or schema.score else set()
+    classes = schema.task in {"binary", "multiclass"} or (schema.task is None and schema.score and schema.query is None)
+    labels = {schema.target, schema.prediction} if classes else set()
     kinds: dict[str, Kind] = {}
     for name in table.column_names:
         if name in schema.kinds:
@@ -84,7 +85,7 @@ def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
         if name in labels or name in schema.segments or name in schema.sensitive:
             kind = "categorical" if kind != "boolean" else kind
         elif name in schema.scores().values() or (
-            schema.task == "regression" and name in {schema.target, schema.prediction}
+            schema.task in NUMBER_TASKS and name in {schema.target, schema.prediction}
         ):
             kind = "numeric"
         if kind is not None:
@@ -165,13 +166,19 @@ def _infer_task(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
         guessed.append("task")
     if schema.task in {"binary", "multiclass"}:
         _infer_classes(table, schema, guessed)
-    elif schema.task == "regression":
+    elif schema.task in NUMBER_TASKS:
+        if schema.task == "ranking" and schema.query is None:
+            raise InvalidSchema(
+                "A ranking is measured by query: name the column that says which list a row is in, query=."
+            )
         for column in (schema.target, schema.prediction):
             if column is not None:
                 schema.kinds = schema.kinds | {column: "numeric"}
 
 
 def _guess_task(table: pa.Table, schema: Schema) -> Task:
+    if schema.query is not None:
+        return "ranking"
     if isinstance(schema.score, dict) and len(schema.score) > 2:
         return "multiclass"
     if schema.score is not None:

@@ -22,6 +22,8 @@ Role = Literal[
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TASKS: tuple[Task, ...] = get_args(Task)
+NUMBER_TASKS: tuple[Task, ...] = ("regression", "ranking")
+"""Tasks whose target is a number."""
 MOST_CLASSES = 256
 """So many classes are kept apart at most."""
 _SINGLE: tuple[Role, ...] = (
@@ -42,6 +44,7 @@ class Schema:
     ----------
     timestamp, target, prediction, id, query, weight
         Name of the column that plays the role.
+        ``query`` names the list that a row belongs to in a ranking: a search, a session, a user.
     latency, error
         Columns with the seconds that the call of the model took, and with the name of the error where it failed.
     cpu, memory
@@ -57,7 +60,7 @@ class Schema:
     kinds
         Kind by column.
     task
-        ``binary``, ``multiclass`` or ``regression``.
+        ``binary``, ``multiclass``, ``regression`` or ``ranking``.
     positive
         The positive class of a binary task, as it stands in the target.
     classes

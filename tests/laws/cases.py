@@ -14,6 +14,7 @@ from watchkeeper.capture.batch import Batch
 from watchkeeper.profiles.column import CategoricalColumn, DatetimeColumn, NumericColumn, TextColumn
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome, RegressionOutcome
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.profiles.ranking import RankingOutcome
 from watchkeeper.profiles.rows import outcome_rows
 from watchkeeper.profiles.sample import RowSample
 from watchkeeper.profiles.segments import Segments, Timeline
@@ -209,12 +210,14 @@ MULTICLASS = BINARY.replace(
 REGRESSION = BINARY.replace(
     target="y", prediction="z", score=None, task="regression", positive=None, classes=[], origins={"y": 5, "x": 0.25}
 )
+RANKING = REGRESSION.replace(task="ranking", target="y", score="p", prediction=None, query="many", segments=["b", "i"])
 NO_TASK = Schema(kinds=KINDS, zone="Africa/Casablanca")
-SCHEMAS = [BINARY, MULTICLASS, REGRESSION, NO_TASK]
+SCHEMAS = [BINARY, MULTICLASS, REGRESSION, RANKING, NO_TASK]
 _EMPTY = {
     "binary": BinaryOutcome,
     "multiclass": lambda: MulticlassOutcome(3),
     "regression": lambda: RegressionOutcome(5),
+    "ranking": lambda: RankingOutcome(300),  # of up to 3,000 rows: most queries do not fit
 }
 
 
@@ -340,6 +343,7 @@ CASES: dict[type, st.SearchStrategy[Case]] = {
     BinaryOutcome: outcomes(BINARY),
     MulticlassOutcome: outcomes(MULTICLASS),
     RegressionOutcome: outcomes(REGRESSION),
+    RankingOutcome: outcomes(RANKING),
     Segments: st.sampled_from([BINARY, REGRESSION]).flatmap(segments),
     Timeline: st.sampled_from([BINARY, REGRESSION]).flatmap(timelines),
     RowSample: st.sampled_from([BINARY, NO_TASK]).flatmap(row_samples),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from watchkeeper.metrics import classification, quality, regression
+from watchkeeper.metrics import classification, quality, ranking, regression
 from watchkeeper.metrics.estimate import Estimate
 
-Family = Literal["classification", "regression", "quality", "drift", "service"]
+Family = Literal["classification", "regression", "ranking", "quality", "drift", "service"]
 Better = Literal["higher", "lower", "near zero"]
 
 
@@ -29,6 +30,8 @@ class Metric:
         ``share`` for 0 to 1, ``sd`` for standard deviations, None for a plain number or the target's own unit.
     floor
         The smallest change that matters; a share of the reference's value where ``relative``. None: never decides.
+    params
+        With what it is computed, as JSON.
     """
 
     name: str
@@ -38,6 +41,7 @@ class Metric:
     unit: str | None = None
     floor: float | None = None
     relative: bool = False
+    params: str = "{}"
 
 
 Compute = Callable[[Any, Sequence[Any]], Estimate]
@@ -73,6 +77,18 @@ REGRESSION: dict[str, tuple[Metric, Compute]] = {
         (Metric("smape", "Symmetric percentage error", "regression", "lower", "share"), regression.smape),
     )
 }
+_TOP = json.dumps({"k": ranking.TOP})
+RANKING: dict[str, tuple[Metric, Compute]] = {
+    m.name: (m, f)
+    for m, f in (
+        (Metric("ndcg", "NDCG at 10", "ranking", "higher", None, 0.02, params=_TOP), ranking.ndcg),
+        (Metric("map", "Mean average precision", "ranking", "higher", None, 0.02), ranking.map),
+        (Metric("mrr", "Mean reciprocal rank", "ranking", "higher", None, 0.02), ranking.mrr),
+        (Metric("hit_rate", "Hit rate at 10", "ranking", "higher", "share", 0.02, params=_TOP), ranking.hit_rate),
+        (Metric("precision_at_k", "Precision at 10", "ranking", "higher", "share", 0.02, params=_TOP), ranking.precision_at_k),
+        (Metric("recall_at_k", "Recall at 10", "ranking", "higher", "share", 0.02, params=_TOP), ranking.recall_at_k),
+    )
+}  # fmt: skip
 QUALITY: dict[str, tuple[Metric, Compute]] = {
     m.name: (m, f)
     for m, f in (
@@ -105,24 +121,29 @@ TASKS: dict[str, dict[str, tuple[Metric, Compute]]] = {
     "binary": CLASSIFICATION,
     "multiclass": CLASSIFICATION,
     "regression": REGRESSION,
+    "ranking": RANKING,
 }
+OF_OUTCOMES: dict[str, tuple[Metric, Compute]] = {**CLASSIFICATION, **REGRESSION, **RANKING}
+"""Every metric of an outcome, whatever the task."""
 DECIDING: dict[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "accuracy", "f1", "precision", "recall", "log_loss", "mean_calibration"),
     "multiclass": ("accuracy", "f1_macro", "roc_auc", "log_loss"),
     "regression": ("mae", "rmse", "r2"),
+    "ranking": ("ndcg", "map", "mrr", "hit_rate", "recall_at_k"),
 }
 """The metrics whose change can give a verdict; the others are shown."""
 SEGMENT_METRICS = {
     "binary": ("roc_auc", "f1", "accuracy", "log_loss", "mean_calibration"),
     "multiclass": ("f1_macro", "accuracy"),
     "regression": ("rmse", "mae", "mean_error"),
+    "ranking": ("ndcg", "mrr", "hit_rate"),
 }
 """What is computed for each segment and day; the first decides."""
 SEGMENT_FLOOR = 2.5
 """A segment's floor, in multiples of that of all rows: small groups vary more, and a small change of one matters less."""
-MAIN_METRIC = {"binary": "roc_auc", "multiclass": "f1_macro", "regression": "rmse"}
+MAIN_METRIC = {"binary": "roc_auc", "multiclass": "f1_macro", "regression": "rmse", "ranking": "ndcg"}
 
 
 def metric_names() -> list[str]:
     """Return the name of every metric."""
-    return [*CLASSIFICATION, *REGRESSION, *QUALITY, *DRIFT]
+    return [*OF_OUTCOMES, *QUALITY, *DRIFT]

@@ -2,80 +2,25 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.errors import CorruptProfile
+from watchkeeper.profiles.additive import _Outcome
+from watchkeeper.profiles.ranking import PART_ROWS, WHOLE_ROWS, RankingOutcome
 from watchkeeper.profiles.rows import CALIBRATION_BINS, MISSING, STRANGE, ClassRows, NumberRows, OutcomeRows
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.sketches.kernel import Floats, Int64s
 from watchkeeper.sketches.products import Products
-from watchkeeper.sketches.protocol import State, array_of, count_of, counts_of, merge_all, part_of
+from watchkeeper.sketches.protocol import State, array_of, count_of, counts_of, part_of
 
 ERROR_TERMS = ("target", "error", "absolute", "squared", "percentage", "symmetric", "target_squared")
 EVERY_LABEL = 2
 _LARGEST = 1e70  # fourth powers, summed 2^62 times, stay finite
-
-
-class _Outcome:
-    """Parts that merge by adding or by their own ``merge``."""
-
-    _ADDED: tuple[str, ...] = ("rows",)
-    _PARTS: tuple[str, ...] = ()
-    SUMS: frozenset[str] = Products.SUMS | {"bin_scores"}
-    rows: int
-
-    def _empty(self) -> Self:
-        raise TypeError
-
-    def merge(self, other: Self) -> Self:
-        """Return the outcome of both together."""
-        merged = self._empty()
-        for name in self._ADDED:
-            setattr(merged, name, getattr(self, name) + getattr(other, name))
-        for name in self._PARTS:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            together = (
-                [a.merge(b) for a, b in zip(mine, theirs, strict=True)]
-                if isinstance(mine, list)
-                else mine.merge(theirs)
-            )
-            setattr(merged, name, together)
-        return merged
-
-    @classmethod
-    def merged(cls, parts: Sequence[Self]) -> Self:
-        """Return the outcome of all parts together."""
-        made = parts[0]._empty()
-        for name in cls._ADDED:
-            first, *rest = [getattr(part, name) for part in parts]
-            setattr(made, name, sum(rest, first))
-        for name in cls._PARTS:
-            each = [getattr(part, name) for part in parts]
-            lists = isinstance(each[0], list)
-            setattr(made, name, [merge_all(some) for some in zip(*each, strict=True)] if lists else merge_all(each))
-        return made
-
-    def copy(self) -> Self:
-        """Return an outcome of its own with the same content; arrays are shared, for they are replaced, never written to."""
-        made = copy.copy(self)
-        for name in self._PARTS:
-            part = getattr(self, name)
-            setattr(made, name, [copy.copy(p) for p in part] if isinstance(part, list) else copy.copy(part))
-        return made
-
-    def state(self) -> State:
-        """Return the content as plain values and arrays."""
-        state: State = {name: getattr(self, name) for name in self._ADDED}
-        for name in self._PARTS:
-            part = getattr(self, name)
-            state[name] = [p.state() for p in part] if isinstance(part, list) else part.state()
-        return state
 
 
 class BinaryOutcome(_Outcome):
@@ -353,23 +298,33 @@ class RegressionOutcome(_Outcome):
         return made
 
 
-Outcome = BinaryOutcome | MulticlassOutcome | RegressionOutcome
+Outcome = BinaryOutcome | MulticlassOutcome | RegressionOutcome | RankingOutcome
 
 
-def empty_outcome(schema: Schema) -> Outcome | None:
-    """Return the empty outcome for a schema's task; None where it has none that is profiled."""
+def empty_outcome(schema: Schema, part: bool = False) -> Outcome | None:
+    """Return the empty outcome for a schema's task; None where it has none that is profiled.
+
+    ``part`` says that it is of a segment or day, of which there are many: samples are smaller there.
+    """
     if schema.task == "binary":
         return BinaryOutcome()
     if schema.task == "multiclass":
         return MulticlassOutcome(len(schema.classes))
     if schema.task == "regression":
         return RegressionOutcome(schema.origins.get(schema.target or "", 0.0))
+    if schema.task == "ranking":
+        return RankingOutcome(PART_ROWS if part else WHOLE_ROWS)
     return None
 
 
-def read_outcome(state: Mapping[str, Any], schema: Schema) -> Outcome:
+def as_part(outcome: Outcome) -> Outcome:
+    """Return an outcome of all rows as that of a segment that holds all of them; never the same one."""
+    return outcome.within(PART_ROWS) if isinstance(outcome, RankingOutcome) else outcome.copy()
+
+
+def read_outcome(state: Mapping[str, Any], schema: Schema, part: bool = False) -> Outcome:
     """Make an outcome from a stored state; raises :class:`CorruptProfile` where it is not what the schema says."""
-    like = empty_outcome(schema)
+    like = empty_outcome(schema, part)
     if like is None:
         raise CorruptProfile("an outcome is stored although the schema has no task")
     made = like.from_state(state)
@@ -377,6 +332,8 @@ def read_outcome(state: Mapping[str, Any], schema: Schema) -> Outcome:
         raise CorruptProfile("an outcome has another number of classes than the schema")
     if isinstance(made, RegressionOutcome) and isinstance(like, RegressionOutcome) and made.origin != like.origin:
         raise CorruptProfile(f"an outcome has the origin {made.origin}, not {like.origin} as the schema says")
+    if isinstance(made, RankingOutcome) and isinstance(like, RankingOutcome) and made.capacity != like.capacity:
+        raise CorruptProfile(f"an outcome keeps {made.capacity} rows, not {like.capacity} as the format says")
     return made
 
 

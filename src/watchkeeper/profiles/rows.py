@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from watchkeeper.capture.batch import Batch, Texts
 from watchkeeper.schema import Schema, label_text
-from watchkeeper.sketches.kernel import Floats, Int64s
+from watchkeeper.sketches import kernel
+from watchkeeper.sketches.kernel import Floats, Int64s, UInt64s
 
 MISSING = -1
 STRANGE = -2
 CALIBRATION_BINS = 15
 _EPS = float(np.finfo(np.float64).eps)
+_LARGEST_RELEVANCE = 1e100
 Codes = NDArray[np.int16]
 
 
@@ -61,7 +63,27 @@ class NumberRows(_Rows):
         return len(self.target)
 
 
-OutcomeRows = ClassRows | NumberRows
+@dataclass(frozen=True, slots=True)
+class RankRows(_Rows):
+    """Rows of a ranking task, each array of shape (n,).
+
+    ``query`` is the hash of the query, ``asked`` whether there is one; ``score`` is what the list is ordered by, NaN
+    where there is none; ``relevance`` is NaN where missing, or not a number from 0 on (``strange``). ``tie`` orders rows
+    of one score: a hash of the row's id, or of its content where it has none.
+    """
+
+    query: UInt64s
+    asked: NDArray[np.bool_]
+    score: Floats
+    relevance: Floats
+    strange: NDArray[np.bool_]
+    tie: UInt64s
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+
+OutcomeRows = ClassRows | NumberRows | RankRows
 
 
 def outcome_rows(batch: Batch) -> OutcomeRows | None:
@@ -71,6 +93,8 @@ def outcome_rows(batch: Batch) -> OutcomeRows | None:
         empty = np.full(batch.rows, np.nan)
         target = batch.numbers(schema.target).values if schema.target else empty
         return NumberRows(target, batch.numbers(schema.prediction).values if schema.prediction else empty)
+    if schema.task == "ranking":
+        return _ranking(batch)
     if schema.task not in {"binary", "multiclass"}:
         return None
     places = class_places(schema)
@@ -146,6 +170,36 @@ def _multiclass(batch: Batch, label: Codes, prediction: Codes) -> ClassRows:
     return ClassRows(
         label, prediction, scores, probable, loss, brier, _bins(confidence), confidence, np.equal(best, label)
     )
+
+
+def _ranking(batch: Batch) -> RankRows:
+    schema, missing = batch.schema, np.full(batch.rows, np.nan)
+    column = next(iter(schema.scores().values()), schema.prediction)
+    score = batch.numbers(column).values + 0.0 if column else missing
+    target = batch.numbers(schema.target).values + 0.0 if schema.target else missing
+    strange = ~np.isnan(target) & ~((target >= 0) & (target < _LARGEST_RELEVANCE))
+    query = batch.words(schema.query) if schema.query else np.zeros(batch.rows, dtype=np.uint64)
+    asked = np.full(batch.rows, schema.query is not None)
+    if schema.query:
+        asked &= ~batch.column(schema.query).is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+    return RankRows(
+        kernel.combine_hashes([query]),
+        asked,
+        np.where(np.isfinite(score), score, np.nan),
+        np.where(strange, np.nan, target),
+        strange,
+        _ties(batch),
+    )
+
+
+def _ties(batch: Batch) -> UInt64s:
+    """Return what orders rows that are alike otherwise: the same on every machine, and as good as by chance."""
+    schema = batch.schema
+    missing = None if schema.id is None else batch.column(schema.id).is_null().to_numpy(zero_copy_only=False)
+    if missing is not None and not missing.any():
+        return batch.row_hashes([str(schema.id)])
+    content = batch.row_hashes(sorted(schema.kinds))
+    return content if missing is None else np.where(missing, content, batch.row_hashes([str(schema.id)]))
 
 
 def _losses(own: Floats, error: Floats, known: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.metrics.dependence import FEWEST_DAYS
 from watchkeeper.profiles.column import CategoricalColumn, NumericColumn
 from watchkeeper.profiles.outcome import RegressionOutcome
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.profiles.ranking import RankingOutcome
 from watchkeeper.profiles.segments import SEGMENT_CAP
 
 _MOST = 8
@@ -73,6 +76,8 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
                 f"In {side}, {outcome.extreme} rows with targets or predictions beyond 1e75 take no part in errors."
             )
         return found
+    if isinstance(outcome, RankingOutcome):
+        return _of_lists(outcome, side)
     if outcome.strange:
         known = ", ".join(profile.schema.classes[:5])
         found.append(f"In {side}, {outcome.strange} rows have a label or prediction of no known class ({known}).")
@@ -83,6 +88,20 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
         )
     if profile.schema.score is not None and outcome.scoreless:
         found.append(f"In {side}, {outcome.scoreless} rows have no score.")
+    return found
+
+
+def _of_lists(outcome: RankingOutcome, side: str) -> list[str]:
+    found = []
+    if outcome.sampled:
+        kept = f"{len(np.unique(outcome.query)):,} lists, drawn by hash"
+        found.append(f"In {side}, there are more lists than are kept: metrics are those of {kept}.")
+    if outcome.unasked or outcome.unscored:
+        found.append(
+            f"In {side}, {outcome.unasked} rows have no query and {outcome.unscored} no score: they are in no list."
+        )
+    if outcome.strange:
+        found.append(f"In {side}, {outcome.strange} relevances are below 0 or no numbers, and count as not known.")
     return found
 
 
