@@ -14,7 +14,7 @@ from watchkeeper.schema import MOST_CLASSES, Schema, label_text
 WHOLE: dict[str, Any] = {
     "timestamp": "t", "target": "y", "prediction": "yhat", "score": {"a": "pa", "b": "pb"}, "id": "key", "query": "q",
     "weight": "w", "latency": "took", "error": "failure", "cpu": "seconds", "memory": "bytes",
-    "features": ["x"], "segments": ["city"], "sensitive": ["sex"], "kinds": {"x": "numeric"},
+    "horizon": "ahead", "naive_scale": 1.5, "features": ["x"], "segments": ["city", "ahead"], "sensitive": ["sex"], "kinds": {"x": "numeric"},
     "task": "multiclass", "positive": "a", "classes": ["a", "b"], "threshold": 0.25, "zone": "Europe/Berlin",
     "privileged": {"sex": "m"}, "origins": {"x": 3.0}, "guessed": ["zone"],
 }  # fmt: skip
@@ -69,7 +69,24 @@ def test_nearest_column() -> None:
     with pytest.raises(UnknownColumn, match="'q'"):
         Schema(kinds={"q": "numeric"}).check_columns(["x"], "schema.yaml")
     Schema(**WHOLE).check_columns(
-        ["t", "y", "yhat", "pa", "pb", "key", "q", "w", "took", "failure", "seconds", "bytes", "x", "city", "sex"]
+        [
+            "t",
+            "y",
+            "yhat",
+            "pa",
+            "pb",
+            "key",
+            "q",
+            "w",
+            "took",
+            "failure",
+            "seconds",
+            "bytes",
+            "x",
+            "city",
+            "sex",
+            "ahead",
+        ]
     )
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from watchkeeper.capture.batch import Batch
 from watchkeeper.profiles.column import CategoricalColumn, DatetimeColumn, NumericColumn, TextColumn
-from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome, RegressionOutcome
+from watchkeeper.profiles.multilabel import MultilabelOutcome
+from watchkeeper.profiles.outcome import BinaryOutcome, ForecastOutcome, MulticlassOutcome, RegressionOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.ranking import RankingOutcome
 from watchkeeper.profiles.rows import outcome_rows
@@ -34,6 +35,9 @@ WHEN = (
     ["2024-01-01", "2024-06-01T12:00:00Z"],
 )
 ODD_TEXTS = ["", "\x00", "a\x00b", "🦉", "é", "e\u0301", " ", "__other__", "__missing__", "nan", "None", "true", "1.0"]
+
+
+TAGS, NAMED = ["a", "a|b", "", "b; c,a", "d", "c|d"], ["a", "abc", "", "bc", "d"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -190,6 +194,8 @@ def table(rng: np.random.Generator, n: int) -> pa.Table:
             "p": pa.array(np.where(gaps(), rng.choice([np.nan, np.inf, -0.5, 1e308, 0.0, 1.0], n), rng.random(n))),
             "q": pa.array(np.where(gaps(), rng.choice([np.nan, 1.5, 0.0, 1.0], n), rng.random(n)), mask=gaps(0.05)),
             "y": pa.array(np.where(gaps(), rng.choice([np.nan, np.inf, 1e300, -1e69, 0.0], n), rng.normal(5, 1, n))),
+            "tags": pa.array(rng.choice(TAGS, n).tolist() if n else [], pa.string(), mask=gaps()),
+            "named": pa.array([list(text) for text in rng.choice(NAMED, n)], pa.list_(pa.string()), mask=gaps()),
             "z": pa.array(np.where(gaps(), rng.choice([np.nan, 1e300, 0.0], n), rng.normal(5, 1, n)), mask=gaps()),
         }
     )
@@ -211,12 +217,18 @@ REGRESSION = BINARY.replace(
     target="y", prediction="z", score=None, task="regression", positive=None, classes=[], origins={"y": 5, "x": 0.25}
 )
 RANKING = REGRESSION.replace(task="ranking", target="y", score="p", prediction=None, query="many", segments=["b", "i"])
+FORECASTING = REGRESSION.replace(task="forecasting", horizon="i", naive_scale=2.0, segments=["many"])
+MULTILABEL = BINARY.replace(
+    task="multilabel", target="tags", prediction="named", score=None, positive=None, classes=["a", "b", "c"]
+)
 NO_TASK = Schema(kinds=KINDS, zone="Africa/Casablanca")
-SCHEMAS = [BINARY, MULTICLASS, REGRESSION, RANKING, NO_TASK]
+SCHEMAS = [BINARY, MULTICLASS, REGRESSION, RANKING, FORECASTING, MULTILABEL, NO_TASK]
 _EMPTY = {
     "binary": BinaryOutcome,
     "multiclass": lambda: MulticlassOutcome(3),
     "regression": lambda: RegressionOutcome(5),
+    "multilabel": lambda: MultilabelOutcome(3),
+    "forecasting": lambda: ForecastOutcome(5, 2.0),
     "ranking": lambda: RankingOutcome(300),  # of up to 3,000 rows: most queries do not fit
 }
 
@@ -343,6 +355,8 @@ CASES: dict[type, st.SearchStrategy[Case]] = {
     BinaryOutcome: outcomes(BINARY),
     MulticlassOutcome: outcomes(MULTICLASS),
     RegressionOutcome: outcomes(REGRESSION),
+    MultilabelOutcome: outcomes(MULTILABEL),
+    ForecastOutcome: outcomes(FORECASTING),
     RankingOutcome: outcomes(RANKING),
     Segments: st.sampled_from([BINARY, REGRESSION]).flatmap(segments),
     Timeline: st.sampled_from([BINARY, REGRESSION]).flatmap(timelines),

@@ -8,7 +8,19 @@ import hypothesis
 import numpy as np
 import pyarrow as pa
 import pytest
-from cases import BINARY, MULTICLASS, RANKING, REGRESSION, batch, cuts, magnitudes, seeds, small_sizes, table
+from cases import (
+    BINARY,
+    MULTICLASS,
+    MULTILABEL,
+    RANKING,
+    REGRESSION,
+    batch,
+    cuts,
+    magnitudes,
+    seeds,
+    small_sizes,
+    table,
+)
 from hypothesis import strategies as st
 
 from watchkeeper.errors import InvalidSchema
@@ -24,6 +36,7 @@ TASKS = [
     BINARY.replace(prediction="b"),
     BINARY.replace(features=["x"]),
     RANKING,
+    MULTILABEL,
 ]
 SETTINGS = hypothesis.settings(max_examples=25, database=None)
 
@@ -61,7 +74,7 @@ def apart(made: Profile, whole: Profile) -> str | None:
 
 
 @pytest.mark.parametrize(
-    "schema", TASKS, ids=["binary", "multiclass", "regression", "predicted", "few features", "ranking"]
+    "schema", TASKS, ids=["binary", "multiclass", "regression", "predicted", "few features", "ranking", "multilabel"]
 )
 @SETTINGS
 @hypothesis.given(seed=seeds, rows=small_sizes)

@@ -28,11 +28,17 @@ def columns() -> dict[str, Any]:
         "q": np.arange(ROWS) % 6,
         "s": rng.random(ROWS),
         "y": rng.integers(0, 3, ROWS).astype(float),
+        "tags": rng.choice(["a", "a|b", "", "c"], ROWS),
+        "said": rng.choice(["a", "a|b", "b|c", "c"], ROWS),
         "g": rng.choice(["a", "b"], ROWS),
     }
 
 
 SCHEMAS = {
+    "multilabel": Schema(task="multilabel", target="tags", prediction="said", timestamp="t", segments=["g"]),
+    "forecasting": Schema(
+        task="forecasting", horizon="q", prediction="s", target="y", timestamp="t", segments=["g"], naive_scale=1.5
+    ),
     "ranking": Schema(task="ranking", query="q", score="s", target="y", timestamp="t", segments=["g"]),
 }
 

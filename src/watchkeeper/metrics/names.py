@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from watchkeeper.metrics import classification, quality, ranking, regression
+from watchkeeper.metrics import classification, multilabel, quality, ranking, regression
 from watchkeeper.metrics.estimate import Estimate
 
 Family = Literal["classification", "regression", "ranking", "quality", "drift", "service"]
@@ -77,6 +77,9 @@ REGRESSION: dict[str, tuple[Metric, Compute]] = {
         (Metric("smape", "Symmetric percentage error", "regression", "lower", "share"), regression.smape),
     )
 }
+FORECASTING: dict[str, tuple[Metric, Compute]] = REGRESSION | {
+    "mase": (Metric("mase", "Mean absolute scaled error", "regression", "lower", None, 0.05, True), regression.mase)
+}
 _TOP = json.dumps({"k": ranking.TOP})
 RANKING: dict[str, tuple[Metric, Compute]] = {
     m.name: (m, f)
@@ -87,6 +90,16 @@ RANKING: dict[str, tuple[Metric, Compute]] = {
         (Metric("hit_rate", "Hit rate at 10", "ranking", "higher", "share", 0.02, params=_TOP), ranking.hit_rate),
         (Metric("precision_at_k", "Precision at 10", "ranking", "higher", "share", 0.02, params=_TOP), ranking.precision_at_k),
         (Metric("recall_at_k", "Recall at 10", "ranking", "higher", "share", 0.02, params=_TOP), ranking.recall_at_k),
+    )
+}  # fmt: skip
+MULTILABEL: dict[str, tuple[Metric, Compute]] = {
+    m.name: (m, f)
+    for m, f in (
+        (Metric("f1_macro", "F1, macro", "classification", "higher", None, 0.05), multilabel.f1_macro),
+        (Metric("f1_micro", "F1, micro", "classification", "higher", None, 0.05), multilabel.f1_micro),
+        (Metric("f1_samples", "F1, by row", "classification", "higher", None, 0.05), multilabel.f1_samples),
+        (Metric("hamming_loss", "Hamming loss", "classification", "lower", "share", 0.02), multilabel.hamming_loss),
+        (Metric("subset_accuracy", "Subset accuracy", "classification", "higher", "share", 0.02), multilabel.subset_accuracy),
     )
 }  # fmt: skip
 QUALITY: dict[str, tuple[Metric, Compute]] = {
@@ -121,14 +134,18 @@ TASKS: dict[str, dict[str, tuple[Metric, Compute]]] = {
     "binary": CLASSIFICATION,
     "multiclass": CLASSIFICATION,
     "regression": REGRESSION,
+    "multilabel": MULTILABEL,
+    "forecasting": FORECASTING,
     "ranking": RANKING,
 }
-OF_OUTCOMES: dict[str, tuple[Metric, Compute]] = {**CLASSIFICATION, **REGRESSION, **RANKING}
+OF_OUTCOMES: dict[str, tuple[Metric, Compute]] = {**MULTILABEL, **CLASSIFICATION, **FORECASTING, **RANKING}
 """Every metric of an outcome, whatever the task."""
 DECIDING: dict[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "accuracy", "f1", "precision", "recall", "log_loss", "mean_calibration"),
     "multiclass": ("accuracy", "f1_macro", "roc_auc", "log_loss"),
     "regression": ("mae", "rmse", "r2"),
+    "multilabel": ("f1_micro", "f1_macro", "f1_samples", "hamming_loss", "subset_accuracy"),
+    "forecasting": ("mae", "rmse", "r2"),
     "ranking": ("ndcg", "map", "mrr", "hit_rate", "recall_at_k"),
 }
 """The metrics whose change can give a verdict; the others are shown."""
@@ -136,12 +153,20 @@ SEGMENT_METRICS = {
     "binary": ("roc_auc", "f1", "accuracy", "log_loss", "mean_calibration"),
     "multiclass": ("f1_macro", "accuracy"),
     "regression": ("rmse", "mae", "mean_error"),
+    "multilabel": ("f1_micro", "hamming_loss"),
+    "forecasting": ("mae", "rmse", "mase", "mean_error"),
     "ranking": ("ndcg", "mrr", "hit_rate"),
 }
 """What is computed for each segment and day; the first decides."""
 SEGMENT_FLOOR = 2.5
 """A segment's floor, in multiples of that of all rows: small groups vary more, and a small change of one matters less."""
-MAIN_METRIC = {"binary": "roc_auc", "multiclass": "f1_macro", "regression": "rmse", "ranking": "ndcg"}
+MAIN_METRIC = {
+    "binary": "roc_auc",
+    "multiclass": "f1_macro",
+    "regression": "rmse",
+    "forecasting": "mae",
+    "ranking": "ndcg",
+}
 
 
 def metric_names() -> list[str]:

@@ -8,11 +8,12 @@ nothing is relevant scores 0, as in scikit-learn. Queries are the unit of eviden
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, interval, smooth_estimate
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, smooth_estimate
+from watchkeeper.metrics.means import mean_estimate
 from watchkeeper.profiles.ranking import RankingOutcome, row_places
 from watchkeeper.sketches.kernel import Floats, Int64s
 
@@ -120,13 +121,11 @@ def _mean(
     if lists.size == 0:
         return UNKNOWN
     values = each(lists)
-    value = float(np.clip(values.mean(), 0.0, 1.0))
-    gradient = np.array([-value, 1.0]) / lists.size
-    squares = float(((values - value) ** 2).sum()) / lists.size**2
     parts = [_lists(day, min(day.limit, outcome.limit)) for day in days]  # the same queries, told apart by day
     blocks = [np.array([part.size, each(part).sum()]) for part in parts if part.size]
-    if scale == "share":
-        return smooth_estimate(value, gradient, squares, blocks, lists.size, scale)
-    found = smooth_estimate(value, gradient, squares, blocks, lists.size)  # less spread out than a share would be
-    low, high = interval(value, found.error, lists.size, scale, found.degrees)
-    return replace(found, low=low, high=high)
+    total, squares = float(values.sum()), float((values**2).sum())
+    if scale != "share":
+        return mean_estimate(total, squares, lists.size, blocks)
+    value = total / lists.size
+    spread = (squares - total * value) / lists.size**2
+    return smooth_estimate(value, np.array([-value, 1.0]) / lists.size, spread, blocks, lists.size, scale)

@@ -144,7 +144,12 @@ def label_column(values: list[Any], schema: Schema) -> pa.Array:
     """Return labels as one column: numbers for a regression, else text as classes are written."""
     if schema.task in NUMBER_TASKS:
         return pa.array([float(v) if _is_number(v) else None for v in values], pa.float64())
-    return pa.array([None if v is None else category_text(v) for v in values], pa.string())
+    return pa.array([None if v is None else _label_of(v) for v in values], pa.string())
+
+
+def _label_of(value: Any) -> str:
+    """Return a label as classes are written; a set of labels with bars between them."""
+    return "|".join(map(category_text, value)) if isinstance(value, list) else category_text(value)
 
 
 def _is_number(value: Any) -> bool:

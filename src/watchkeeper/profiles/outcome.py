@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.errors import CorruptProfile
 from watchkeeper.profiles.additive import _Outcome
+from watchkeeper.profiles.multilabel import MultilabelOutcome
 from watchkeeper.profiles.ranking import PART_ROWS, WHOLE_ROWS, RankingOutcome
 from watchkeeper.profiles.rows import CALIBRATION_BINS, MISSING, STRANGE, ClassRows, NumberRows, OutcomeRows
 from watchkeeper.schema import Schema
@@ -282,7 +283,7 @@ class RegressionOutcome(_Outcome):
         return super().state() | {"origin": self.origin}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> RegressionOutcome:
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Make an outcome from a state that may be hostile; raises :class:`CorruptProfile`."""
         origin = state.get("origin")
         if not isinstance(origin, float) or not np.isfinite(origin):
@@ -298,7 +299,31 @@ class RegressionOutcome(_Outcome):
         return made
 
 
-Outcome = BinaryOutcome | MulticlassOutcome | RegressionOutcome | RankingOutcome
+class ForecastOutcome(RegressionOutcome):
+    """Outcomes of a forecasting task: those of a regression, and the ``scale`` of the naive forecast, None where unknown."""
+
+    def __init__(self, origin: float = 0.0, scale: float | None = None) -> None:
+        super().__init__(origin)
+        self.scale = scale
+
+    def _empty(self) -> ForecastOutcome:
+        return ForecastOutcome(self.origin, self.scale)
+
+    def state(self) -> State:
+        """Return the content as plain values and arrays."""
+        return super().state() | {"scale": self.scale}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Make an outcome from a state that may be hostile; raises :class:`CorruptProfile`."""
+        made, scale = super().from_state(state), state.get("scale", "missing")
+        if scale is not None and not (isinstance(scale, float) and 0 <= scale < np.inf):
+            raise CorruptProfile("an outcome's scale is no number from 0 on")
+        made.scale = scale
+        return made
+
+
+Outcome = BinaryOutcome | MulticlassOutcome | RegressionOutcome | RankingOutcome | MultilabelOutcome
 
 
 def empty_outcome(schema: Schema, part: bool = False) -> Outcome | None:
@@ -310,8 +335,13 @@ def empty_outcome(schema: Schema, part: bool = False) -> Outcome | None:
         return BinaryOutcome()
     if schema.task == "multiclass":
         return MulticlassOutcome(len(schema.classes))
+    if schema.task == "multilabel":
+        return MultilabelOutcome(len(schema.classes))
     if schema.task == "regression":
         return RegressionOutcome(schema.origins.get(schema.target or "", 0.0))
+    if schema.task == "forecasting":
+        scale = None if schema.naive_scale is None else float(schema.naive_scale)
+        return ForecastOutcome(schema.origins.get(schema.target or "", 0.0), scale)
     if schema.task == "ranking":
         return RankingOutcome(PART_ROWS if part else WHOLE_ROWS)
     return None
@@ -328,10 +358,12 @@ def read_outcome(state: Mapping[str, Any], schema: Schema, part: bool = False) -
     if like is None:
         raise CorruptProfile("an outcome is stored although the schema has no task")
     made = like.from_state(state)
-    if isinstance(made, MulticlassOutcome) and made.classes != len(schema.classes):
+    if isinstance(made, MulticlassOutcome | MultilabelOutcome) and made.classes != len(schema.classes):
         raise CorruptProfile("an outcome has another number of classes than the schema")
     if isinstance(made, RegressionOutcome) and isinstance(like, RegressionOutcome) and made.origin != like.origin:
         raise CorruptProfile(f"an outcome has the origin {made.origin}, not {like.origin} as the schema says")
+    if isinstance(made, ForecastOutcome) and isinstance(like, ForecastOutcome) and made.scale != like.scale:
+        raise CorruptProfile(f"an outcome has the naive scale {made.scale}, not {like.scale} as the schema says")
     if isinstance(made, RankingOutcome) and isinstance(like, RankingOutcome) and made.capacity != like.capacity:
         raise CorruptProfile(f"an outcome keeps {made.capacity} rows, not {like.capacity} as the format says")
     return made

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.capture.batch import Batch, Texts
+from watchkeeper.capture.sets import label_sets
 from watchkeeper.schema import Schema, label_text
 from watchkeeper.sketches import kernel
 from watchkeeper.sketches.kernel import Floats, Int64s, UInt64s
@@ -83,18 +84,39 @@ class RankRows(_Rows):
         return len(self.query)
 
 
-OutcomeRows = ClassRows | NumberRows | RankRows
+@dataclass(frozen=True, slots=True)
+class SetRows(_Rows):
+    """Rows of a multilabel task: ``label`` and ``prediction`` of shape (classes, n), the others of shape (n,).
+
+    ``labelled`` and ``predicted`` say whether there is a set, be it empty; ``strange_label`` and ``strange_prediction``
+    whether it holds a label that is not among the classes.
+    """
+
+    label: NDArray[np.bool_]
+    prediction: NDArray[np.bool_]
+    labelled: NDArray[np.bool_]
+    predicted: NDArray[np.bool_]
+    strange_label: NDArray[np.bool_]
+    strange_prediction: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+
+OutcomeRows = ClassRows | NumberRows | RankRows | SetRows
 
 
 def outcome_rows(batch: Batch) -> OutcomeRows | None:
     """Return what the outcome of a batch is made from; None where the schema names no task that is profiled."""
     schema = batch.schema
-    if schema.task == "regression":
+    if schema.task in {"regression", "forecasting"}:
         empty = np.full(batch.rows, np.nan)
         target = batch.numbers(schema.target).values if schema.target else empty
         return NumberRows(target, batch.numbers(schema.prediction).values if schema.prediction else empty)
     if schema.task == "ranking":
         return _ranking(batch)
+    if schema.task == "multilabel":
+        return _sets(batch)
     if schema.task not in {"binary", "multiclass"}:
         return None
     places = class_places(schema)
@@ -190,6 +212,30 @@ def _ranking(batch: Batch) -> RankRows:
         strange,
         _ties(batch),
     )
+
+
+def _sets(batch: Batch) -> SetRows:
+    schema, places = batch.schema, class_places(batch.schema)
+    label, labelled, strange = _members(batch, schema.target, places)
+    prediction, predicted, odd = _members(batch, schema.prediction, places)
+    if schema.prediction is None and schema.score is not None:
+        given = [schema.scores().get(c) for c in schema.classes]
+        scores = np.stack([batch.numbers(c).values if c else np.full(batch.rows, -np.inf) for c in given])
+        prediction, predicted = scores >= schema.threshold, ~np.isnan(scores).any(axis=0)
+    return SetRows(label, prediction, labelled, predicted, strange, odd)
+
+
+def _members(
+    batch: Batch, column: str | None, places: dict[str, int]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which labels each row's set has, shape (classes, n), whether it has a set, and whether an unknown label."""
+    sets = np.zeros((len(places) + 1, batch.rows), dtype=bool)
+    if column is None:
+        return sets[:-1], sets[-1], sets[-1]
+    found = label_sets(batch.column(column))
+    codes = np.array([places.get(name, -1) for name in found.names] + [-1], dtype=np.int64)
+    sets[codes[found.codes], found.rows] = True  # what is unknown falls in the last row
+    return sets[:-1], found.there, sets[-1]
 
 
 def _ties(batch: Batch) -> UInt64s:

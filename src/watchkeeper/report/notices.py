@@ -7,6 +7,7 @@ import numpy as np
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.metrics.dependence import FEWEST_DAYS
 from watchkeeper.profiles.column import CategoricalColumn, NumericColumn
+from watchkeeper.profiles.multilabel import MultilabelOutcome
 from watchkeeper.profiles.outcome import RegressionOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.ranking import RankingOutcome
@@ -78,6 +79,8 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
         return found
     if isinstance(outcome, RankingOutcome):
         return _of_lists(outcome, side)
+    if isinstance(outcome, MultilabelOutcome):
+        return _of_sets(outcome, side)
     if outcome.strange:
         known = ", ".join(profile.schema.classes[:5])
         found.append(f"In {side}, {outcome.strange} rows have a label or prediction of no known class ({known}).")
@@ -88,6 +91,17 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
         )
     if profile.schema.score is not None and outcome.scoreless:
         found.append(f"In {side}, {outcome.scoreless} rows have no score.")
+    return found
+
+
+def _of_sets(outcome: MultilabelOutcome, side: str) -> list[str]:
+    found = []
+    if outcome.strange:
+        found.append(
+            f"In {side}, {outcome.strange} rows have labels that are not among the classes; these are left out."
+        )
+    if outcome.unpredicted:
+        found.append(f"In {side}, {outcome.unpredicted} rows have a label and no prediction.")
     return found
 
 

@@ -19,6 +19,8 @@ HEADLINES = {
     "binary": ("roc_auc", "f1"),
     "multiclass": ("f1_macro", "accuracy"),
     "regression": ("rmse", "mae"),
+    "multilabel": ("f1_micro", "subset_accuracy"),
+    "forecasting": ("mae", "rmse"),
     "ranking": ("ndcg", "mrr"),
 }
 """What a task is judged by, the first by segment too."""
