@@ -198,8 +198,6 @@ def _column_notices(head: pa.Table, other: pa.Table, schema: Schema) -> list[str
         said.append(f"The current data has {_listed(new)}, which the reference lacks; left out.")
     if unread:
         said.append(f"{_listed(unread)} cannot be profiled (type {head.schema.field(unread[0]).type}); left out.")
-    if schema.weight is not None:
-        said.append("Weights are not used yet: every row counts once.")
     return said
 
 

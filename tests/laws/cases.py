@@ -19,12 +19,14 @@ from watchkeeper.profiles.ranking import RankingOutcome
 from watchkeeper.profiles.rows import outcome_rows
 from watchkeeper.profiles.sample import RowSample
 from watchkeeper.profiles.segments import Segments, Timeline
+from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.categories import Categories
 from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.sketches.moments import Moments
 from watchkeeper.sketches.products import Products
 from watchkeeper.sketches.sample import SampleIndex
+from watchkeeper.sketches.weighted import WeightedHistogram
 
 NASTY = np.array(
     [0.0, -0.0, 5e-324, -5e-324, 2.2e-308, 1e308, -1e308, 1.7976931348623157e308, 1.0, -1.0, 0.1, 1e-200, 1e150, 3e144]
@@ -122,6 +124,15 @@ def histograms(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def weighted_histograms(draw: st.DrawFn) -> Case:
+    rng, values = draw(numbers())
+    rows = np.stack([values, rng.gamma(0.5, 2, len(values)) * rng.choice([0, 1, 1e6], len(values))])
+    mixed = rows[:, rng.permutation(len(values))]
+    parts = [lambda h, p=mixed[:, piece]: h.update(*p) for piece in cuts(rng, len(values))]
+    return Case(WeightedHistogram, parts, lambda h: h.update(*rows))
+
+
+@st.composite
 def moments(draw: st.DrawFn) -> Case:
     rng, values = draw(numbers())
     origin = draw(st.sampled_from([0.0, 1.7e9, -0.1, 2.0**480, 1e308]))
@@ -194,6 +205,9 @@ def table(rng: np.random.Generator, n: int) -> pa.Table:
             "p": pa.array(np.where(gaps(), rng.choice([np.nan, np.inf, -0.5, 1e308, 0.0, 1.0], n), rng.random(n))),
             "q": pa.array(np.where(gaps(), rng.choice([np.nan, 1.5, 0.0, 1.0], n), rng.random(n)), mask=gaps(0.05)),
             "y": pa.array(np.where(gaps(), rng.choice([np.nan, np.inf, 1e300, -1e69, 0.0], n), rng.normal(5, 1, n))),
+            "w": pa.array(
+                np.where(gaps(), rng.choice([np.nan, -1.0, 0.0, 1e20, 1e21], n), rng.gamma(1, 2, n)), mask=gaps()
+            ),
             "tags": pa.array(rng.choice(TAGS, n).tolist() if n else [], pa.string(), mask=gaps()),
             "named": pa.array([list(text) for text in rng.choice(NAMED, n)], pa.list_(pa.string()), mask=gaps()),
             "z": pa.array(np.where(gaps(), rng.choice([np.nan, 1e300, 0.0], n), rng.normal(5, 1, n)), mask=gaps()),
@@ -221,8 +235,11 @@ FORECASTING = REGRESSION.replace(task="forecasting", horizon="i", naive_scale=2.
 MULTILABEL = BINARY.replace(
     task="multilabel", target="tags", prediction="named", score=None, positive=None, classes=["a", "b", "c"]
 )
+WEIGHTED = BINARY.replace(weight="w")
+WEIGHTED_CLASSES = MULTICLASS.replace(weight="w")
+WEIGHTED_NUMBERS = REGRESSION.replace(weight="w")
 NO_TASK = Schema(kinds=KINDS, zone="Africa/Casablanca")
-SCHEMAS = [BINARY, MULTICLASS, REGRESSION, RANKING, FORECASTING, MULTILABEL, NO_TASK]
+SCHEMAS = [BINARY, MULTICLASS, REGRESSION, RANKING, FORECASTING, MULTILABEL, WEIGHTED, WEIGHTED_NUMBERS, NO_TASK]
 _EMPTY = {
     "binary": BinaryOutcome,
     "multiclass": lambda: MulticlassOutcome(3),
@@ -275,8 +292,8 @@ def of_rows(
     return Case(make, [lambda s, p=p: add(s, p) for p in pieces], lambda s: add(s, all_rows), magnitudes, read)
 
 
-def outcomes(schema: Schema) -> st.SearchStrategy[Case]:
-    make = _EMPTY[str(schema.task)]
+def outcomes(schema: Schema, empty: Callable[[], Any] | None = None) -> st.SearchStrategy[Case]:
+    make = empty or _EMPTY[str(schema.task)]
     return batches(schema).map(lambda drawn: of_rows(drawn, make, lambda o, b: o.update(outcome_rows(b))))
 
 
@@ -355,6 +372,12 @@ CASES: dict[type, st.SearchStrategy[Case]] = {
     BinaryOutcome: outcomes(BINARY),
     MulticlassOutcome: outcomes(MULTICLASS),
     RegressionOutcome: outcomes(REGRESSION),
+    WeightedClassOutcome: st.one_of(
+        outcomes(WEIGHTED, lambda: WeightedClassOutcome(BinaryOutcome())),
+        outcomes(WEIGHTED_CLASSES, lambda: WeightedClassOutcome(MulticlassOutcome(3))),
+    ),
+    WeightedNumberOutcome: outcomes(WEIGHTED_NUMBERS, lambda: WeightedNumberOutcome(RegressionOutcome(5))),
+    WeightedHistogram: weighted_histograms(),
     MultilabelOutcome: outcomes(MULTILABEL),
     ForecastOutcome: outcomes(FORECASTING),
     RankingOutcome: outcomes(RANKING),

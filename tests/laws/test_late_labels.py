@@ -14,6 +14,8 @@ from cases import (
     MULTILABEL,
     RANKING,
     REGRESSION,
+    WEIGHTED,
+    WEIGHTED_NUMBERS,
     batch,
     cuts,
     magnitudes,
@@ -37,6 +39,19 @@ TASKS = [
     BINARY.replace(features=["x"]),
     RANKING,
     MULTILABEL,
+    WEIGHTED,
+    WEIGHTED_NUMBERS,
+]
+NAMES = [
+    "binary",
+    "multiclass",
+    "regression",
+    "predicted",
+    "few features",
+    "ranking",
+    "multilabel",
+    "weights",
+    "numbers",
 ]
 SETTINGS = hypothesis.settings(max_examples=25, database=None)
 
@@ -74,7 +89,19 @@ def apart(made: Profile, whole: Profile) -> str | None:
 
 
 @pytest.mark.parametrize(
-    "schema", TASKS, ids=["binary", "multiclass", "regression", "predicted", "few features", "ranking", "multilabel"]
+    "schema",
+    TASKS,
+    ids=[
+        "binary",
+        "multiclass",
+        "regression",
+        "predicted",
+        "few features",
+        "ranking",
+        "multilabel",
+        "weights",
+        "weights of numbers",
+    ],
 )
 @SETTINGS
 @hypothesis.given(seed=seeds, rows=small_sizes)

@@ -30,11 +30,17 @@ def columns() -> dict[str, Any]:
         "y": rng.integers(0, 3, ROWS).astype(float),
         "tags": rng.choice(["a", "a|b", "", "c"], ROWS),
         "said": rng.choice(["a", "a|b", "b|c", "c"], ROWS),
+        "w": rng.gamma(1, 2, ROWS),
+        "b": rng.integers(0, 2, ROWS),
         "g": rng.choice(["a", "b"], ROWS),
     }
 
 
 SCHEMAS = {
+    "weights": Schema(task="binary", target="b", score="s", weight="w", timestamp="t", segments=["g"], positive=1),
+    "weights of numbers": Schema(
+        task="regression", target="y", prediction="s", weight="w", timestamp="t", segments=["g"]
+    ),
     "multilabel": Schema(task="multilabel", target="tags", prediction="said", timestamp="t", segments=["g"]),
     "forecasting": Schema(
         task="forecasting", horizon="q", prediction="s", target="y", timestamp="t", segments=["g"], naive_scale=1.5

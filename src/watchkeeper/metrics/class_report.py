@@ -14,6 +14,7 @@ from watchkeeper.metrics.classification import Valued
 from watchkeeper.metrics.estimate import Estimate, Scale, smooth_estimate
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.profiles.tasks import plain_outcome
 from watchkeeper.schema import label_text
 from watchkeeper.sketches.kernel import Floats
 
@@ -78,7 +79,8 @@ def classification_report(profile: Profile) -> ClassificationReport:
     """Return precision, recall, F1 and support by class, with 95 % intervals.
 
     Values are those of ``sklearn.metrics.classification_report(zero_division=0)`` over the rows that have both a label
-    and a prediction. Labels of no class of the schema stand under ``__other__``.
+    and a prediction. Labels of no class of the schema stand under ``__other__``. Every row counts once,
+    also where rows have weights.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ def classification_report(profile: Profile) -> ClassificationReport:
     >>> round(report.to_dict()["1"]["recall"], 2), report.to_dict()["1"]["support"]
     (0.5, 50)
     """
-    outcome = profile.outcome
+    outcome = plain_outcome(profile.outcome)
     if not isinstance(outcome, BinaryOutcome | MulticlassOutcome):
         raise InputError(
             f"A classification report is of a binary or multiclass task, not {profile.schema.task or 'none'}."
@@ -106,7 +108,7 @@ def classification_report(profile: Profile) -> ClassificationReport:
     matrix = classification.confusion_matrix(outcome).astype(np.float64)
     if not matrix.any():
         raise InputError("No row of the profile has both a label and a prediction: there is nothing to report.")
-    days = [day for _, day in profile.timeline.items()] if profile.timeline is not None else []
+    days = [plain_outcome(day) for _, day in profile.timeline.items()] if profile.timeline is not None else []
     parts = [classification.confusion_matrix(d).astype(np.float64) for d in days]  # type: ignore[arg-type]
     parts = [part for part in parts if part.any()]
     names = _names(profile, matrix)

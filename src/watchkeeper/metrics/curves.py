@@ -5,7 +5,7 @@ histogram's cells, where counts are exact whatever the histogram's resolution; s
 only what lies *between* two points is not known. ``resolution`` is the largest share of the rows between two points
 that the profile cannot tell apart, 0 where it knows every score.
 
-Intervals are pointwise and of 95 %: Wilson's, wider where days differ.
+Every row counts once, also where rows have weights. Intervals are pointwise and of 95 %: Wilson's, wider where days differ.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from watchkeeper.metrics.bands import Band, share_band
 from watchkeeper.metrics.estimate import Estimate
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.profiles.tasks import plain_outcome
 from watchkeeper.schema import label_text
 from watchkeeper.sketches import kernel
 from watchkeeper.sketches.histogram import Histogram
@@ -286,17 +287,18 @@ def _area(profile: Profile, positive: str | None, area: classification.Area) -> 
 
 
 def _outcome(profile: Profile) -> BinaryOutcome | MulticlassOutcome:
-    if not isinstance(profile.outcome, BinaryOutcome | MulticlassOutcome):
+    outcome = plain_outcome(profile.outcome)
+    if not isinstance(outcome, BinaryOutcome | MulticlassOutcome):
         raise InputError(
             f"The profile's task is {profile.schema.task or 'none'}; this is for binary and multiclass: say task=, "
             "target= and score= in the schema."
         )
-    return profile.outcome
+    return outcome
 
 
 def _days(profile: Profile) -> Sequence[BinaryOutcome | MulticlassOutcome]:
-    days = profile.timeline.items() if profile.timeline is not None else []
-    return [day for _, day in days if isinstance(day, BinaryOutcome | MulticlassOutcome)]
+    days = [plain_outcome(day) for _, day in profile.timeline.items()] if profile.timeline is not None else []
+    return [day for day in days if isinstance(day, BinaryOutcome | MulticlassOutcome)]
 
 
 def _pair(

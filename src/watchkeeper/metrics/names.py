@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from watchkeeper.metrics import classification, multilabel, quality, ranking, regression
+from watchkeeper.metrics import classification, multilabel, quality, ranking, regression, weighted
 from watchkeeper.metrics.estimate import Estimate
+from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
 
 Family = Literal["classification", "regression", "ranking", "quality", "drift", "service"]
 Better = Literal["higher", "lower", "near zero"]
@@ -130,6 +131,24 @@ DRIFT: dict[str, Metric] = {
 WASSERSTEIN_FLOOR_LARGE = 0.05
 """Floor of ``wasserstein`` where both sides have 10,000 effective rows."""
 LARGE = 10_000
+
+
+def _either(name: str, compute: Compute) -> Compute:
+    """Return the metric of an outcome whether its rows have weights or not."""
+
+    def chosen(outcome: Any, days: Sequence[Any] = ()) -> Estimate:
+        if isinstance(outcome, WeightedClassOutcome):
+            return weighted.class_metric(name, outcome, days)
+        if isinstance(outcome, WeightedNumberOutcome):
+            return weighted.number_metric(name, outcome, days)
+        return compute(outcome, days)
+
+    return chosen
+
+
+CLASSIFICATION = {name: (metric, _either(name, compute)) for name, (metric, compute) in CLASSIFICATION.items()}
+FORECASTING = {name: (metric, _either(name, compute)) for name, (metric, compute) in FORECASTING.items()}
+REGRESSION = {name: FORECASTING[name] for name in REGRESSION}
 TASKS: dict[str, dict[str, tuple[Metric, Compute]]] = {
     "binary": CLASSIFICATION,
     "multiclass": CLASSIFICATION,

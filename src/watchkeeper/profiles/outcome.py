@@ -10,16 +10,14 @@ from numpy.typing import NDArray
 
 from watchkeeper.errors import CorruptProfile
 from watchkeeper.profiles.additive import _Outcome
-from watchkeeper.profiles.multilabel import MultilabelOutcome
-from watchkeeper.profiles.ranking import PART_ROWS, WHOLE_ROWS, RankingOutcome
 from watchkeeper.profiles.rows import CALIBRATION_BINS, MISSING, STRANGE, ClassRows, NumberRows, OutcomeRows
-from watchkeeper.schema import Schema
 from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.sketches.kernel import Floats, Int64s
 from watchkeeper.sketches.products import Products
 from watchkeeper.sketches.protocol import State, array_of, count_of, counts_of, part_of
 
 ERROR_TERMS = ("target", "error", "absolute", "squared", "percentage", "symmetric", "target_squared")
+_ERROR = ERROR_TERMS.index("error")
 EVERY_LABEL = 2
 _LARGEST = 1e70  # fourth powers, summed 2^62 times, stay finite
 
@@ -259,19 +257,10 @@ class RegressionOutcome(_Outcome):
     def _add_errors(self, target: Floats, prediction: Floats) -> None:
         labelled, predicted = np.isfinite(target), np.isfinite(prediction)
         self.unpredicted += int((labelled & ~predicted).sum())
-        both = labelled & predicted
-        usable = both & (np.abs(target) < _LARGEST) & (np.abs(prediction) < _LARGEST)
-        usable &= np.abs(np.where(usable, target, 0.0) - self.origin) < _LARGEST
-        self.extreme += int((both & ~usable).sum())
-        y, p = target[usable], prediction[usable]
-        error = y - p
-        absolute = np.abs(error)
-        size = np.abs(y) + np.abs(p)
-        percentage = np.minimum(absolute / np.maximum(np.abs(y), np.finfo(np.float64).eps), _LARGEST)
-        symmetric = 2 * absolute / np.where(size > 0, size, 1.0)
-        about = y - self.origin
-        self.errors.update(np.stack([about, error, absolute, error * error, percentage, symmetric, about * about]))
-        self.residuals.update_floats(error)
+        terms, usable = error_terms(target, prediction, self.origin)
+        self.extreme += int((labelled & predicted & ~usable).sum())
+        self.errors.update(terms)
+        self.residuals.update_floats(terms[_ERROR])
 
     @property
     def labelled(self) -> int:
@@ -299,6 +288,20 @@ class RegressionOutcome(_Outcome):
         return made
 
 
+def error_terms(target: Floats, prediction: Floats, origin: float) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return ``ERROR_TERMS`` of the rows that are usable, shape (7, k), and which those are, shape (n,)."""
+    usable = (np.abs(target) < _LARGEST) & (np.abs(prediction) < _LARGEST)
+    usable &= np.abs(np.where(usable, target, 0.0) - origin) < _LARGEST
+    y, p = target[usable], prediction[usable]
+    error = y - p
+    absolute = np.abs(error)
+    size = np.abs(y) + np.abs(p)
+    percentage = np.minimum(absolute / np.maximum(np.abs(y), np.finfo(np.float64).eps), _LARGEST)
+    symmetric = 2 * absolute / np.where(size > 0, size, 1.0)
+    about = y - origin
+    return np.stack([about, error, absolute, error * error, percentage, symmetric, about * about]), usable
+
+
 class ForecastOutcome(RegressionOutcome):
     """Outcomes of a forecasting task: those of a regression, and the ``scale`` of the naive forecast, None where unknown."""
 
@@ -321,52 +324,6 @@ class ForecastOutcome(RegressionOutcome):
             raise CorruptProfile("an outcome's scale is no number from 0 on")
         made.scale = scale
         return made
-
-
-Outcome = BinaryOutcome | MulticlassOutcome | RegressionOutcome | RankingOutcome | MultilabelOutcome
-
-
-def empty_outcome(schema: Schema, part: bool = False) -> Outcome | None:
-    """Return the empty outcome for a schema's task; None where it has none that is profiled.
-
-    ``part`` says that it is of a segment or day, of which there are many: samples are smaller there.
-    """
-    if schema.task == "binary":
-        return BinaryOutcome()
-    if schema.task == "multiclass":
-        return MulticlassOutcome(len(schema.classes))
-    if schema.task == "multilabel":
-        return MultilabelOutcome(len(schema.classes))
-    if schema.task == "regression":
-        return RegressionOutcome(schema.origins.get(schema.target or "", 0.0))
-    if schema.task == "forecasting":
-        scale = None if schema.naive_scale is None else float(schema.naive_scale)
-        return ForecastOutcome(schema.origins.get(schema.target or "", 0.0), scale)
-    if schema.task == "ranking":
-        return RankingOutcome(PART_ROWS if part else WHOLE_ROWS)
-    return None
-
-
-def as_part(outcome: Outcome) -> Outcome:
-    """Return an outcome of all rows as that of a segment that holds all of them; never the same one."""
-    return outcome.within(PART_ROWS) if isinstance(outcome, RankingOutcome) else outcome.copy()
-
-
-def read_outcome(state: Mapping[str, Any], schema: Schema, part: bool = False) -> Outcome:
-    """Make an outcome from a stored state; raises :class:`CorruptProfile` where it is not what the schema says."""
-    like = empty_outcome(schema, part)
-    if like is None:
-        raise CorruptProfile("an outcome is stored although the schema has no task")
-    made = like.from_state(state)
-    if isinstance(made, MulticlassOutcome | MultilabelOutcome) and made.classes != len(schema.classes):
-        raise CorruptProfile("an outcome has another number of classes than the schema")
-    if isinstance(made, RegressionOutcome) and isinstance(like, RegressionOutcome) and made.origin != like.origin:
-        raise CorruptProfile(f"an outcome has the origin {made.origin}, not {like.origin} as the schema says")
-    if isinstance(made, ForecastOutcome) and isinstance(like, ForecastOutcome) and made.scale != like.scale:
-        raise CorruptProfile(f"an outcome has the naive scale {made.scale}, not {like.scale} as the schema says")
-    if isinstance(made, RankingOutcome) and isinstance(like, RankingOutcome) and made.capacity != like.capacity:
-        raise CorruptProfile(f"an outcome keeps {made.capacity} rows, not {like.capacity} as the format says")
-    return made
 
 
 def _place(codes: np.ndarray[Any, np.dtype[np.int16]], classes: int) -> Int64s:

@@ -22,10 +22,10 @@ from watchkeeper.errors import (
 )
 from watchkeeper.profiles import codec
 from watchkeeper.profiles.column import Column, NumericColumn, empty_column, profiled_columns, read_column
-from watchkeeper.profiles.outcome import as_part, empty_outcome, read_outcome
 from watchkeeper.profiles.rows import outcome_rows
 from watchkeeper.profiles.sample import RowSample
 from watchkeeper.profiles.segments import MISSING_VALUE, Segments, Timeline
+from watchkeeper.profiles.tasks import as_part, empty_outcome, read_outcome
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.kernel import Int64s
 from watchkeeper.sketches.protocol import State, count_of, merge_all, part_of

@@ -18,7 +18,7 @@ MISSING = -1
 STRANGE = -2
 CALIBRATION_BINS = 15
 _EPS = float(np.finfo(np.float64).eps)
-_LARGEST_RELEVANCE = 1e100
+_LARGEST_RELEVANCE, _LARGEST_WEIGHT = 1e100, 1e20
 Codes = NDArray[np.int16]
 
 
@@ -103,11 +103,34 @@ class SetRows(_Rows):
         return len(self.labelled)
 
 
-OutcomeRows = ClassRows | NumberRows | RankRows | SetRows
+@dataclass(frozen=True, slots=True)
+class WeightedRows:
+    """Rows of a task with the weight of each, shape (n,), NaN where it is missing, below 0 or beyond 1e20."""
+
+    rows: ClassRows | NumberRows
+    weight: Floats
+
+    def take(self, places: Int64s | slice) -> WeightedRows:
+        """Return the rows at ``places``."""
+        return WeightedRows(self.rows.take(places), self.weight[places])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+OutcomeRows = ClassRows | NumberRows | RankRows | SetRows | WeightedRows
 
 
 def outcome_rows(batch: Batch) -> OutcomeRows | None:
     """Return what the outcome of a batch is made from; None where the schema names no task that is profiled."""
+    plain, schema = _plain_rows(batch), batch.schema
+    if schema.weight is None or not isinstance(plain, ClassRows | NumberRows):
+        return plain
+    weight = batch.numbers(schema.weight).values + 0.0
+    return WeightedRows(plain, np.where((weight >= 0) & (weight <= _LARGEST_WEIGHT), weight, np.nan))
+
+
+def _plain_rows(batch: Batch) -> ClassRows | NumberRows | RankRows | SetRows | None:
     schema = batch.schema
     if schema.task in {"regression", "forecasting"}:
         empty = np.full(batch.rows, np.nan)

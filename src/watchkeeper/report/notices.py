@@ -12,6 +12,8 @@ from watchkeeper.profiles.outcome import RegressionOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.ranking import RankingOutcome
 from watchkeeper.profiles.segments import SEGMENT_CAP
+from watchkeeper.profiles.tasks import plain_outcome
+from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
 
 _MOST = 8
 
@@ -67,10 +69,10 @@ def _of_columns(profile: Profile, side: str) -> list[str]:
 
 
 def _of_outcome(profile: Profile, side: str) -> list[str]:
-    outcome = profile.outcome
+    outcome = plain_outcome(profile.outcome)
     if outcome is None:
         return []
-    found = []
+    found = _of_weights(profile, side)
     if isinstance(outcome, RegressionOutcome):
         if outcome.extreme:
             found.append(
@@ -91,6 +93,17 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
         )
     if profile.schema.score is not None and outcome.scoreless:
         found.append(f"In {side}, {outcome.scoreless} rows have no score.")
+    return found
+
+
+def _of_weights(profile: Profile, side: str) -> list[str]:
+    if profile.schema.weight is None:
+        return []
+    if not isinstance(profile.outcome, WeightedClassOutcome | WeightedNumberOutcome):
+        return [f"Weights are not used for the task {profile.schema.task!r}: every row counts once."] if side else []
+    found = ["Metrics are weighted; columns, curves and confusion matrices count every row once."]
+    if profile.outcome.unweighted:
+        found.append(f"In {side}, {profile.outcome.unweighted} rows have no weight from 0 to 1e20: they weigh nothing.")
     return found
 
 
