@@ -16,7 +16,8 @@ WHOLE: dict[str, Any] = {
     "weight": "w", "latency": "took", "error": "failure", "cpu": "seconds", "memory": "bytes",
     "horizon": "ahead", "naive_scale": 1.5,
     "features": ["x"], "segments": ["city", "ahead"], "sensitive": ["sex"], "kinds": {"x": "numeric"},
-    "task": "multiclass", "positive": "a", "classes": ["a", "b"], "threshold": 0.25, "zone": "Europe/Berlin",
+    "task": "multiclass", "positive": "a", "classes": ["a", "b"], "many_classes": True,
+    "threshold": 0.25, "zone": "Europe/Berlin",
     "privileged": {"sex": "m"}, "origins": {"x": 3.0}, "guessed": ["zone"],
 }  # fmt: skip
 

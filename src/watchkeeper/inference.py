@@ -167,6 +167,13 @@ def _infer_task(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
         guessed.append("task")
     if schema.task == "multilabel":
         _infer_labels(table, schema, guessed)
+    elif schema.task == "multiclass" and not schema.classes and _has_many(table, schema):
+        if not schema.many_classes:
+            schema.many_classes = True
+            guessed.append("many_classes")
+        schema.kinds = schema.kinds | {
+            c: "categorical" for c in (schema.target, schema.prediction) if c in schema.kinds
+        }
     elif schema.task in {"binary", "multiclass"}:
         _infer_classes(table, schema, guessed)
     elif schema.task in NUMBER_TASKS:
@@ -180,8 +187,13 @@ def _infer_task(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
 
 
 def _guess_task(table: pa.Table, schema: Schema) -> Task:
-    if any(pa.types.is_nested(table.schema.field(c).type) for c in (schema.target, schema.prediction) if c is not None):
+    lists = [
+        c is not None and pa.types.is_nested(table.schema.field(c).type) for c in (schema.target, schema.prediction)
+    ]
+    if lists[0] or (lists[1] and schema.target is None):
         return "multilabel"
+    if schema.many_classes or lists[1]:
+        return "multiclass"
     if schema.query is not None:
         return "ranking"
     if schema.horizon is not None:
@@ -201,6 +213,19 @@ def _guess_task(table: pa.Table, schema: Schema) -> Task:
     ):
         return "regression"
     return "binary" if len(distinct) <= 2 else "multiclass"
+
+
+def _has_many(table: pa.Table, schema: Schema) -> bool:
+    """Whether the classes cannot be listed: said so, predicted as lists, or texts with more of them than are kept apart."""
+    if schema.many_classes or isinstance(schema.score, dict):
+        return schema.many_classes
+    columns = [table[c] for c in (schema.target, schema.prediction) if c is not None]
+    if any(pa.types.is_nested(column.type) for column in columns):
+        return True
+    return any(
+        (_is_text(c.type) or pa.types.is_dictionary(c.type)) and pc.count_distinct(c).as_py() > MOST_CLASSES
+        for c in columns
+    )
 
 
 def _infer_classes(table: pa.Table, schema: Schema, guessed: list[str]) -> None:

@@ -71,6 +71,9 @@ class Schema:
         The positive class of a binary task, as it stands in the target.
     classes
         All classes, as text. Others that turn up later are counted together as ``__other__``.
+    many_classes
+        Whether a multiclass task has more classes than can be listed: they are then taken as they come. Its prediction may
+        be a list of classes, best first, for top-k accuracy.
     threshold
         Where there is a score but no prediction, a score of at least this predicts the positive class.
     zone
@@ -110,6 +113,7 @@ class Schema:
     task: Task | None = None
     positive: str | int | float | bool | None = None
     classes: list[str] = field(default_factory=list)
+    many_classes: bool = False
     threshold: float = 0.5
     zone: str | None = None
     privileged: dict[str, str] = field(default_factory=dict)
@@ -282,7 +286,10 @@ def _check_values(schema: Schema) -> None:
     scale = [0.0] if schema.naive_scale is None else [schema.naive_scale]
     _check("naive_scale", scale, lambda v: all(_is_number(n) and n >= 0 for n in v), "a finite number from 0 on")
     if len(schema.classes) > MOST_CLASSES:
-        raise InvalidSchema(f"classes has {len(schema.classes)} entries; at most {MOST_CLASSES} are kept apart.")
+        raise InvalidSchema(
+            f"classes has {len(schema.classes)} entries; at most {MOST_CLASSES} are kept apart. "
+            "For thousands, leave classes out and say many_classes=True."
+        )
 
 
 def _check(name: str, value: object, fits: Callable[[Any], bool], expected: str) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from watchkeeper.capture.batch import Batch
 from watchkeeper.profiles.column import CategoricalColumn, DatetimeColumn, NumericColumn, TextColumn
+from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.profiles.multilabel import MultilabelOutcome
 from watchkeeper.profiles.outcome import BinaryOutcome, ForecastOutcome, MulticlassOutcome, RegressionOutcome
 from watchkeeper.profiles.profile import Profile
@@ -208,6 +209,9 @@ def table(rng: np.random.Generator, n: int) -> pa.Table:
             "w": pa.array(
                 np.where(gaps(), rng.choice([np.nan, -1.0, 0.0, 1e20, 1e21], n), rng.gamma(1, 2, n)), mask=gaps()
             ),
+            "ranked": pa.array(
+                [[f"s{k}" for k in row] for row in rng.integers(0, 200, (n, 3))], pa.list_(pa.string()), mask=gaps()
+            ),
             "tags": pa.array(rng.choice(TAGS, n).tolist() if n else [], pa.string(), mask=gaps()),
             "named": pa.array([list(text) for text in rng.choice(NAMED, n)], pa.list_(pa.string()), mask=gaps()),
             "z": pa.array(np.where(gaps(), rng.choice([np.nan, 1e300, 0.0], n), rng.normal(5, 1, n)), mask=gaps()),
@@ -235,11 +239,14 @@ FORECASTING = REGRESSION.replace(task="forecasting", horizon="i", naive_scale=2.
 MULTILABEL = BINARY.replace(
     task="multilabel", target="tags", prediction="named", score=None, positive=None, classes=["a", "b", "c"]
 )
+MANY = MULTICLASS.replace(
+    target="many", prediction="ranked", score=None, classes=[], many_classes=True, id="id", segments=["b"]
+)
 WEIGHTED = BINARY.replace(weight="w")
 WEIGHTED_CLASSES = MULTICLASS.replace(weight="w")
 WEIGHTED_NUMBERS = REGRESSION.replace(weight="w")
 NO_TASK = Schema(kinds=KINDS, zone="Africa/Casablanca")
-SCHEMAS = [BINARY, MULTICLASS, REGRESSION, RANKING, FORECASTING, MULTILABEL, WEIGHTED, WEIGHTED_NUMBERS, NO_TASK]
+SCHEMAS = [BINARY, MULTICLASS, REGRESSION, RANKING, FORECASTING, MULTILABEL, MANY, WEIGHTED, WEIGHTED_NUMBERS, NO_TASK]
 _EMPTY = {
     "binary": BinaryOutcome,
     "multiclass": lambda: MulticlassOutcome(3),
@@ -377,6 +384,7 @@ CASES: dict[type, st.SearchStrategy[Case]] = {
         outcomes(WEIGHTED_CLASSES, lambda: WeightedClassOutcome(MulticlassOutcome(3))),
     ),
     WeightedNumberOutcome: outcomes(WEIGHTED_NUMBERS, lambda: WeightedNumberOutcome(RegressionOutcome(5))),
+    ManyClassOutcome: outcomes(MANY, lambda: ManyClassOutcome(50)),  # of 200 classes
     WeightedHistogram: weighted_histograms(),
     MultilabelOutcome: outcomes(MULTILABEL),
     ForecastOutcome: outcomes(FORECASTING),

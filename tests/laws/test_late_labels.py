@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from cases import (
     BINARY,
+    MANY,
     MULTICLASS,
     MULTILABEL,
     RANKING,
@@ -41,18 +42,11 @@ TASKS = [
     MULTILABEL,
     WEIGHTED,
     WEIGHTED_NUMBERS,
+    MANY,
 ]
 NAMES = [
-    "binary",
-    "multiclass",
-    "regression",
-    "predicted",
-    "few features",
-    "ranking",
-    "multilabel",
-    "weights",
-    "numbers",
-]
+    "binary", "multiclass", "regression", "predicted", "few features", "ranking", "multilabel", "weights", "numbers", "many",
+]  # fmt: skip
 SETTINGS = hypothesis.settings(max_examples=25, database=None)
 
 
@@ -88,21 +82,7 @@ def apart(made: Profile, whole: Profile) -> str | None:
     return difference(made.state(), state, sums=Profile.SUMS, annotations=Profile.ANNOTATIONS, scale=magnitudes(state))
 
 
-@pytest.mark.parametrize(
-    "schema",
-    TASKS,
-    ids=[
-        "binary",
-        "multiclass",
-        "regression",
-        "predicted",
-        "few features",
-        "ranking",
-        "multilabel",
-        "weights",
-        "weights of numbers",
-    ],
-)
+@pytest.mark.parametrize("schema", TASKS, ids=NAMES)
 @SETTINGS
 @hypothesis.given(seed=seeds, rows=small_sizes)
 def test_a_late_label_only_adds(schema: Schema, seed: int, rows: int) -> None:

@@ -37,6 +37,9 @@ def columns() -> dict[str, Any]:
 
 
 SCHEMAS = {
+    "many classes": Schema(
+        task="multiclass", target="tags", prediction="said", many_classes=True, timestamp="t", segments=["g"]
+    ),
     "weights": Schema(task="binary", target="b", score="s", weight="w", timestamp="t", segments=["g"], positive=1),
     "weights of numbers": Schema(
         task="regression", target="y", prediction="s", weight="w", timestamp="t", segments=["g"]

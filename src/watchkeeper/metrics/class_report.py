@@ -11,7 +11,9 @@ import numpy as np
 from watchkeeper.errors import InputError
 from watchkeeper.metrics import classification
 from watchkeeper.metrics.classification import Valued
-from watchkeeper.metrics.estimate import Estimate, Scale, smooth_estimate
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, smooth_estimate
+from watchkeeper.metrics.many import many_metric
+from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.tasks import plain_outcome
@@ -101,6 +103,8 @@ def classification_report(profile: Profile) -> ClassificationReport:
     (0.5, 50)
     """
     outcome = plain_outcome(profile.outcome)
+    if isinstance(outcome, ManyClassOutcome):
+        return _of_many(profile, outcome)
     if not isinstance(outcome, BinaryOutcome | MulticlassOutcome):
         raise InputError(
             f"A classification report is of a binary or multiclass task, not {profile.schema.task or 'none'}."
@@ -113,8 +117,26 @@ def classification_report(profile: Profile) -> ClassificationReport:
     parts = [part for part in parts if part.any()]
     names = _names(profile, matrix)
     present = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
-    lines = [_line(names[place], matrix, parts, int(place)) for place in present.tolist()]
+    lines = [
+        _line(names[place], _against_rest(matrix, place), [_against_rest(part, place) for part in parts])
+        for place in present.tolist()
+    ]
     return ClassificationReport(lines, classification.accuracy(outcome, days), _averages(matrix, parts))  # type: ignore[arg-type]
+
+
+def _of_many(profile: Profile, outcome: ManyClassOutcome) -> ClassificationReport:
+    """Return the report on the classes that are kept, the most frequent first; averages have F1 only."""
+    if outcome.both == 0:
+        raise InputError("No row of the profile has both a label and a prediction: there is nothing to report.")
+    order = np.lexsort((outcome.hashes, -outcome.counts[:, 0]))
+    lines = []
+    for place in order.tolist():
+        support, called, hits = outcome.counts[place].astype(np.float64).tolist()
+        rest = outcome.both - support - called + hits
+        lines.append(_line(outcome.names[place], np.array([[rest, called - hits], [support - hits, hits]]), []))
+    f1 = {name: many_metric(f"f1_{name}", outcome) for name in ("macro", "weighted")}
+    averages = [ReportLine(f"{name} avg", UNKNOWN, UNKNOWN, found, outcome.both) for name, found in f1.items()]
+    return ClassificationReport(lines, many_metric("accuracy", outcome), averages)
 
 
 def _names(profile: Profile, matrix: Floats) -> list[str]:
@@ -125,8 +147,8 @@ def _names(profile: Profile, matrix: Floats) -> list[str]:
     return [*schema.classes, OTHER][: len(matrix)]
 
 
-def _line(name: str, matrix: Floats, days: Sequence[Floats], place: int) -> ReportLine:
-    one, parts = _against_rest(matrix, place), [_against_rest(d, place) for d in days]
+def _line(name: str, one: Floats, parts: Sequence[Floats]) -> ReportLine:
+    """Return the line of one class from its confusion with all others, of all rows and of each day."""
 
     def share(among: Floats) -> Estimate:
         found = _estimate(one, parts, lambda m: classification.share_of(m, _HIT, among), "share", among)
@@ -202,4 +224,6 @@ def _text(line: ReportLine, wide: int) -> str:
 
 
 def _cell(estimate: Estimate) -> str:
+    if not estimate.known:
+        return ""
     return f"{estimate.value:.2f} ({estimate.low:.2f}\N{EN DASH}{estimate.high:.2f})"

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from watchkeeper.metrics import classification, multilabel, quality, ranking, regression, weighted
+from watchkeeper.metrics import classification, many, multilabel, quality, ranking, regression, weighted
 from watchkeeper.metrics.estimate import Estimate
+from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
 
 Family = Literal["classification", "regression", "ranking", "quality", "drift", "service"]
@@ -139,6 +140,8 @@ def _either(name: str, compute: Compute) -> Compute:
     def chosen(outcome: Any, days: Sequence[Any] = ()) -> Estimate:
         if isinstance(outcome, WeightedClassOutcome):
             return weighted.class_metric(name, outcome, days)
+        if isinstance(outcome, ManyClassOutcome):
+            return many.many_metric(name, outcome, days)
         if isinstance(outcome, WeightedNumberOutcome):
             return weighted.number_metric(name, outcome, days)
         return compute(outcome, days)
@@ -147,21 +150,35 @@ def _either(name: str, compute: Compute) -> Compute:
 
 
 CLASSIFICATION = {name: (metric, _either(name, compute)) for name, (metric, compute) in CLASSIFICATION.items()}
+MULTICLASS = CLASSIFICATION | {
+    "top_k_accuracy": (
+        Metric(
+            "top_k_accuracy",
+            "Top-5 accuracy",
+            "classification",
+            "higher",
+            "share",
+            0.02,
+            params=json.dumps({"k": many.TOP}),
+        ),
+        many.top_k_accuracy,
+    )
+}
 FORECASTING = {name: (metric, _either(name, compute)) for name, (metric, compute) in FORECASTING.items()}
 REGRESSION = {name: FORECASTING[name] for name in REGRESSION}
 TASKS: dict[str, dict[str, tuple[Metric, Compute]]] = {
     "binary": CLASSIFICATION,
-    "multiclass": CLASSIFICATION,
+    "multiclass": MULTICLASS,
     "regression": REGRESSION,
     "multilabel": MULTILABEL,
     "forecasting": FORECASTING,
     "ranking": RANKING,
 }
-OF_OUTCOMES: dict[str, tuple[Metric, Compute]] = {**MULTILABEL, **CLASSIFICATION, **FORECASTING, **RANKING}
+OF_OUTCOMES: dict[str, tuple[Metric, Compute]] = {**MULTILABEL, **MULTICLASS, **FORECASTING, **RANKING}
 """Every metric of an outcome, whatever the task."""
 DECIDING: dict[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "accuracy", "f1", "precision", "recall", "log_loss", "mean_calibration"),
-    "multiclass": ("accuracy", "f1_macro", "roc_auc", "log_loss"),
+    "multiclass": ("accuracy", "f1_macro", "roc_auc", "log_loss", "top_k_accuracy"),
     "regression": ("mae", "rmse", "r2"),
     "multilabel": ("f1_micro", "f1_macro", "f1_samples", "hamming_loss", "subset_accuracy"),
     "forecasting": ("mae", "rmse", "r2"),

@@ -6,9 +6,11 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from watchkeeper.capture.batch import Batch, Texts
+from watchkeeper.capture.batch import Batch, Texts, hash_texts, to_texts
 from watchkeeper.capture.sets import label_sets
 from watchkeeper.schema import Schema, label_text
 from watchkeeper.sketches import kernel
@@ -17,6 +19,8 @@ from watchkeeper.sketches.kernel import Floats, Int64s, UInt64s
 MISSING = -1
 STRANGE = -2
 CALIBRATION_BINS = 15
+RANKS = 10
+"""Part of the format: so many places of a list of predicted classes are told apart."""
 _EPS = float(np.finfo(np.float64).eps)
 _LARGEST_RELEVANCE, _LARGEST_WEIGHT = 1e100, 1e20
 Codes = NDArray[np.int16]
@@ -104,6 +108,28 @@ class SetRows(_Rows):
 
 
 @dataclass(frozen=True, slots=True)
+class ManyRows:
+    """Rows of a multiclass task with thousands of classes: ``label``, ``prediction``, ``rank`` of shape (n,).
+
+    The first two are places in ``names``, whose hashes stand beside them, -1 where missing; ``rank`` is the place of the
+    label in the list of predicted classes, from 0, -1 where it is not among the first 10.
+    """
+
+    label: Int64s
+    prediction: Int64s
+    rank: Int64s
+    names: list[str]
+    hashes: UInt64s
+
+    def take(self, places: Int64s | slice) -> ManyRows:
+        """Return the rows at ``places``."""
+        return ManyRows(self.label[places], self.prediction[places], self.rank[places], self.names, self.hashes)
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True, slots=True)
 class WeightedRows:
     """Rows of a task with the weight of each, shape (n,), NaN where it is missing, below 0 or beyond 1e20."""
 
@@ -118,7 +144,7 @@ class WeightedRows:
         return len(self.rows)
 
 
-OutcomeRows = ClassRows | NumberRows | RankRows | SetRows | WeightedRows
+OutcomeRows = ClassRows | NumberRows | RankRows | SetRows | ManyRows | WeightedRows
 
 
 def outcome_rows(batch: Batch) -> OutcomeRows | None:
@@ -130,7 +156,7 @@ def outcome_rows(batch: Batch) -> OutcomeRows | None:
     return WeightedRows(plain, np.where((weight >= 0) & (weight <= _LARGEST_WEIGHT), weight, np.nan))
 
 
-def _plain_rows(batch: Batch) -> ClassRows | NumberRows | RankRows | SetRows | None:
+def _plain_rows(batch: Batch) -> ClassRows | NumberRows | RankRows | SetRows | ManyRows | None:
     schema = batch.schema
     if schema.task in {"regression", "forecasting"}:
         empty = np.full(batch.rows, np.nan)
@@ -142,6 +168,8 @@ def _plain_rows(batch: Batch) -> ClassRows | NumberRows | RankRows | SetRows | N
         return _sets(batch)
     if schema.task not in {"binary", "multiclass"}:
         return None
+    if schema.many_classes and schema.task == "multiclass":
+        return _many(batch)
     places = class_places(schema)
     label = _codes(batch, schema.target, places)
     prediction = _codes(batch, schema.prediction, places)
@@ -259,6 +287,37 @@ def _members(
     codes = np.array([places.get(name, -1) for name in found.names] + [-1], dtype=np.int64)
     sets[codes[found.codes], found.rows] = True  # what is unknown falls in the last row
     return sets[:-1], found.there, sets[-1]
+
+
+def _many(batch: Batch) -> ManyRows:
+    schema, missing = batch.schema, np.full(batch.rows, -1, dtype=np.int64)
+    names: dict[str, int] = {}
+    label = missing
+    if schema.target is not None:
+        found, row, _ = _listed(batch.column(schema.target), names)
+        label = missing.copy()
+        label[row] = found
+    prediction, rank = missing.copy(), missing.copy()
+    if schema.prediction is not None:
+        found, row, place = _listed(batch.column(schema.prediction), names)
+        prediction[row[place == 0]] = found[place == 0]
+        right = (found == label[row]) & (found >= 0) & (place < RANKS)
+        rank[row[right][::-1]] = place[right][::-1]  # the first place, where a class is named twice
+    return ManyRows(label, prediction, rank, list(names), hash_texts(pa.array(list(names), pa.string())))
+
+
+def _listed(column: pa.Array, names: dict[str, int]) -> tuple[Int64s, Int64s, Int64s]:
+    """Return the classes of a column, those of a list one by one: place in ``names``, row, and place in the row's list."""
+    if pa.types.is_nested(column.type):
+        row = pc.list_parent_indices(column).to_numpy(zero_copy_only=False).astype(np.int64)
+        column = pc.list_flatten(column)
+    else:
+        row = np.arange(len(column), dtype=np.int64)
+    texts = to_texts(column)
+    places = [names.setdefault(n, len(names)) if n != "nan" else -1 for n in texts.names.to_pylist()]
+    first = np.concatenate([[True], row[1:] != row[:-1]])[: len(row)]
+    start = np.flatnonzero(first)[np.cumsum(first) - 1] if len(row) else row
+    return np.array([*places, -1], dtype=np.int64)[texts.codes], row, np.arange(len(row)) - start
 
 
 def _ties(batch: Batch) -> UInt64s:

@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from watchkeeper.errors import CorruptProfile
+from watchkeeper.profiles.many import PART_CLASSES, WHOLE_CLASSES, ManyClassOutcome
 from watchkeeper.profiles.multilabel import MultilabelOutcome
 from watchkeeper.profiles.outcome import BinaryOutcome, ForecastOutcome, MulticlassOutcome, RegressionOutcome
 from watchkeeper.profiles.ranking import PART_ROWS, WHOLE_ROWS, RankingOutcome
 from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
 from watchkeeper.schema import Schema
 
-PlainOutcome = BinaryOutcome | MulticlassOutcome | RegressionOutcome | RankingOutcome | MultilabelOutcome
+PlainOutcome = (
+    BinaryOutcome | MulticlassOutcome | RegressionOutcome | RankingOutcome | MultilabelOutcome | ManyClassOutcome
+)
 Outcome = PlainOutcome | WeightedClassOutcome | WeightedNumberOutcome
 
 
@@ -32,6 +35,8 @@ def empty_outcome(schema: Schema, part: bool = False) -> Outcome | None:
 def _plain(schema: Schema, part: bool) -> PlainOutcome | None:
     if schema.task == "binary":
         return BinaryOutcome()
+    if schema.task == "multiclass" and schema.many_classes:
+        return ManyClassOutcome(PART_CLASSES if part else WHOLE_CLASSES)
     if schema.task == "multiclass":
         return MulticlassOutcome(len(schema.classes))
     if schema.task == "multilabel":
@@ -48,6 +53,8 @@ def _plain(schema: Schema, part: bool) -> PlainOutcome | None:
 
 def as_part(outcome: Outcome) -> Outcome:
     """Return an outcome of all rows as that of a segment that holds all of them; never the same one."""
+    if isinstance(outcome, ManyClassOutcome):
+        return outcome.within(PART_CLASSES)
     return outcome.within(PART_ROWS) if isinstance(outcome, RankingOutcome) else outcome.copy()
 
 
@@ -75,8 +82,11 @@ def _check(made: PlainOutcome | None, like: PlainOutcome | None, schema: Schema)
         raise CorruptProfile(f"an outcome has the origin {made.origin}, not {like.origin} as the schema says")
     if isinstance(made, ForecastOutcome) and isinstance(like, ForecastOutcome) and made.scale != like.scale:
         raise CorruptProfile(f"an outcome has the naive scale {made.scale}, not {like.scale} as the schema says")
-    if isinstance(made, RankingOutcome) and isinstance(like, RankingOutcome) and made.capacity != like.capacity:
-        raise CorruptProfile(f"an outcome keeps {made.capacity} rows, not {like.capacity} as the format says")
+    bounded = RankingOutcome | ManyClassOutcome
+    if isinstance(made, bounded) and isinstance(like, bounded) and made.capacity != like.capacity:
+        raise CorruptProfile(
+            f"an outcome keeps {made.capacity} rows or classes, not {like.capacity} as the format says"
+        )
 
 
 def plain_outcome(outcome: Outcome | None) -> PlainOutcome | None:

@@ -7,6 +7,7 @@ import numpy as np
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.metrics.dependence import FEWEST_DAYS
 from watchkeeper.profiles.column import CategoricalColumn, NumericColumn
+from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.profiles.multilabel import MultilabelOutcome
 from watchkeeper.profiles.outcome import RegressionOutcome
 from watchkeeper.profiles.profile import Profile
@@ -81,6 +82,10 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
         return found
     if isinstance(outcome, RankingOutcome):
         return _of_lists(outcome, side)
+    if isinstance(outcome, ManyClassOutcome):
+        if outcome.sampled:
+            found.append(f"In {side}, F1 is that of {len(outcome.names):,} classes, drawn by hash; there are more.")
+        return found
     if isinstance(outcome, MultilabelOutcome):
         return _of_sets(outcome, side)
     if outcome.strange:
