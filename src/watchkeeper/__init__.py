@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from watchkeeper.metrics.curves import precision_recall_curve as precision_recall_curve
     from watchkeeper.metrics.curves import roc_curve as roc_curve
     from watchkeeper.metrics.curves import threshold_curve as threshold_curve
+    from watchkeeper.metrics.learning import Judging as Judging
+    from watchkeeper.metrics.learning import learning_curve as learning_curve
+    from watchkeeper.metrics.learning import validation_curve as validation_curve
     from watchkeeper.metrics.value import value_curve as value_curve
     from watchkeeper.monitor import compare as compare
     from watchkeeper.monitor import infer_schema as infer_schema
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from watchkeeper.schema import Schema as Schema
 
 _HOMES = {
+    "Judging": "watchkeeper.metrics.learning",
     "Logger": "watchkeeper.client.logger",
     "Profile": "watchkeeper.profiles.profile",
     "Report": "watchkeeper.report.report",
@@ -40,15 +44,18 @@ _HOMES = {
     "compare": "watchkeeper.monitor",
     "connect": "watchkeeper.client.connection",
     "infer_schema": "watchkeeper.monitor",
+    "learning_curve": "watchkeeper.metrics.learning",
     "lift_curve": "watchkeeper.metrics.curves",
     "merge": "watchkeeper.profiles.profile",
     "precision_recall_curve": "watchkeeper.metrics.curves",
     "profile": "watchkeeper.monitor",
     "roc_curve": "watchkeeper.metrics.curves",
     "threshold_curve": "watchkeeper.metrics.curves",
+    "validation_curve": "watchkeeper.metrics.learning",
     "value_curve": "watchkeeper.metrics.value",
 }
 __all__ = [
+    "Judging",
     "Logger",
     "Profile",
     "Report",
@@ -60,12 +67,14 @@ __all__ = [
     "compare",
     "connect",
     "infer_schema",
+    "learning_curve",
     "lift_curve",
     "merge",
     "precision_recall_curve",
     "profile",
     "roc_curve",
     "threshold_curve",
+    "validation_curve",
     "value_curve",
 ]
 
