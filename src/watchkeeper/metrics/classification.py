@@ -382,9 +382,10 @@ def curve_estimate(
     if math.isnan(value):
         return UNKNOWN
     gradient = np.concatenate([by_positive, by_negative])
-    rows = _of_two_samples(positives, by_positive, negatives, by_negative)
+    squares = [float((c * by**2).sum()) for c, by in ((positives, by_positive), (negatives, by_negative))]
+    rows = of_two_samples(squares, [histogram.count for histogram in pair])
     if area.expected is not None:
-        rows = _steadied(rows, area.expected(value, positives.sum(), negatives.sum()), pair)
+        rows = steadied(rows, area.expected(value, positives.sum(), negatives.sum()), min(h.count for h in pair))
     blocks = [np.concatenate([spread(p), spread(n)]) for p, n in days if p.count or n.count]
     n = int(positives.sum() + negatives.sum())
     estimate = smooth_estimate(value, gradient, rows, blocks, n, "logit")
@@ -392,27 +393,27 @@ def curve_estimate(
     return estimate if exact else replace(estimate, resolution=area.resolution(positives, negatives))
 
 
-def _of_two_samples(positives: Floats, by_positive: Floats, negatives: Floats, by_negative: Floats) -> Influence:
+def of_two_samples(squares: Sequence[float], sizes: Sequence[float]) -> Influence:
     """Return the variance of positives and negatives, each with its own degrees of freedom (Welch and Satterthwaite).
 
-    Where positives are rare it is they who say how sure one can be, however many negatives there are.
+    Where positives are rare it is they who say how sure one can be, however many negatives there are. ``squares`` are the
+    sums of squared influences of both, ``sizes`` how many rows (or effective rows) they are.
     """
     parts = []
-    for counts, influence in ((positives, by_positive), (negatives, by_negative)):
-        degrees = max(float(counts.sum()) - 1, 1.0)
-        parts.append((float((counts * influence**2).sum()) * (degrees + 1) / degrees, degrees))
+    for total, size in zip(squares, sizes, strict=True):
+        degrees = max(size - 1, 1.0)
+        parts.append((total * (degrees + 1) / degrees, degrees))
     variance = sum(part for part, _ in parts)
     below = sum(part**2 / degrees for part, degrees in parts)
     return Influence(variance, variance**2 / below if below > 0 else math.inf)
 
 
-def _steadied(rows: Influence, expected: float, pair: tuple[Histogram, Histogram]) -> Influence:
+def steadied(rows: Influence, expected: float, smaller: float) -> Influence:
     """Return a variance that few rows of the smaller class do not make too small by chance.
 
     An area of .99 hangs on the few positives that score low: whoever has not seen one takes the area for certain. So what is
     seen is averaged with what is expected, which counts as much as two rows of the smaller class, as for shares.
     """
-    smaller = min(histogram.count for histogram in pair)
     return replace(rows, variance=(smaller * rows.variance + 2 * max(rows.variance, expected)) / (smaller + 2))
 
 

@@ -150,9 +150,11 @@ def learning_curve(
     Examples
     --------
     >>> import watchkeeper as wk
-    >>> flat = [[0.90, 0.91, 0.90], [0.90, 0.90, 0.91], [0.90, 0.91, 0.91]]
-    >>> wk.learning_curve([100, 200, 400], flat, [[0.89, 0.90, 0.89], [0.90, 0.89, 0.90], [0.90, 0.90, 0.90]]).verdict
-    'fits'
+    >>> train = [[0.95, 0.96, 0.97], [0.93, 0.94, 0.95], [0.91, 0.92, 0.93]]
+    >>> validation = [[0.70, 0.71, 0.72], [0.75, 0.76, 0.77], [0.79, 0.80, 0.81]]
+    >>> found = wk.learning_curve([100, 200, 400], train, validation)
+    >>> found.verdict, round(found.gap.value, 2), found.more_data
+    ('overfits', 0.12, 'yes')
     """
     how = judging or Judging()
     sign = 1.0 if how.better == "higher" else -1.0

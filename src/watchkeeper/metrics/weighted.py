@@ -73,11 +73,11 @@ def _f1(matrix: Floats) -> plain.Valued:
 
 
 def _area(name: str, outcome: WeightedClassOutcome, days: Sequence[WeightedClassOutcome]) -> Estimate:
-    curve = plain.auc if name == "roc_auc" else plain.precision_area
+    area = plain.ROC if name == "roc_auc" else plain.PRECISION_RECALL
     each = []
     for place in range(outcome.classes):
         pair = slice(2 * place, 2 * place + 2)
-        each.append(_curve(outcome.scores[pair], [day.scores[pair] for day in days], curve))
+        each.append(_curve(outcome.scores[pair], [day.scores[pair] for day in days], area))
     if not each or not all(e.known for e in each):
         return UNKNOWN
     # rows are in the curves of all classes, so errors are added as if they moved together: never too narrow
@@ -89,22 +89,24 @@ def _area(name: str, outcome: WeightedClassOutcome, days: Sequence[WeightedClass
 
 
 def _curve(
-    pair: Sequence[WeightedHistogram], days: Sequence[Sequence[WeightedHistogram]], curve: plain.Curve
+    pair: Sequence[WeightedHistogram], days: Sequence[Sequence[WeightedHistogram]], area: plain.Area
 ) -> Estimate:
     shift = max(h.histogram.shift for h in pair)
     cells = np.union1d(*(h.histogram.at(shift)[0] for h in pair))
     ones, zeros = (h.at(shift, cells) for h in pair)
-    value, by_one, by_zero = curve(ones[0], zeros[0])
+    value, by_one, by_zero = area.curve(ones[0], zeros[0])
     if math.isnan(value):
         return UNKNOWN
-    gradient = np.concatenate([by_one, by_zero])
-    squares = float((ones[1] * by_one**2).sum() + (zeros[1] * by_zero**2).sum())
+    sizes = [_effective(float(side[0].sum()), float(side[1].sum())) for side in (ones, zeros)]
+    parts = [float((side[1] * by**2).sum()) for side, by in ((ones, by_one), (zeros, by_zero))]
+    rows = plain.of_two_samples(parts, sizes)
+    if area.expected is not None:
+        rows = plain.steadied(rows, area.expected(value, *map(float, sizes)), min(sizes))
     blocks = [np.concatenate([h.at(shift, cells)[0] for h in day]) for day in days]
-    n = _effective(float(ones[0].sum() + zeros[0].sum()), float(ones[1].sum() + zeros[1].sum()))
-    found = smooth_estimate(value, gradient, squares, [b for b in blocks if b.any()], n, "logit")
+    gradient = np.concatenate([by_one, by_zero])
+    found = smooth_estimate(value, gradient, rows, [b for b in blocks if b.any()], sum(sizes), "logit")
     exact = all(h.histogram.shift <= h.histogram.trailing for h in pair)
-    measure = plain.auc_resolution if curve is plain.auc else None
-    return found if exact or measure is None else replace(found, resolution=measure(ones[0], zeros[0]))
+    return found if exact or area is not plain.ROC else replace(found, resolution=area.resolution(ones[0], zeros[0]))
 
 
 def _loss(name: str, outcome: WeightedClassOutcome, days: Sequence[WeightedClassOutcome]) -> Estimate:
