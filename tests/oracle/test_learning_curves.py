@@ -123,7 +123,7 @@ def test_intervals_know_that_folds_overlap(k: int) -> None:
     inside, plain = [], []
     for _ in range(2000):
         scores = folds(rng, k)
-        found = learning._mean(scores, learning.Judging())
+        found = learning.mean_of_folds(scores, learning.Judging())
         inside.append(found.low <= 0 <= found.high)
         plain.append(abs(scores.mean()) <= stats.t.ppf(0.975, k - 1) * scores.std(ddof=1) / np.sqrt(k))
     assert 0.935 <= np.mean(inside) <= 0.965

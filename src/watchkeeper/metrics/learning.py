@@ -165,9 +165,9 @@ def learning_curve(
             f"A learning curve needs at least two rising sizes and as many rows of scores for training as for validation; "
             f"there are {len(counts)} sizes, and scores of shapes {trained.shape} and {validated.shape}."
         )
-    gap = _mean(sign * (trained[-1] - validated[-1]), how)
+    gap = mean_of_folds(sign * (trained[-1] - validated[-1]), how)
     gain = _doubled(counts, sign * validated, how)
-    last = _mean(trained[-1], how)
+    last = mean_of_folds(trained[-1], how)
     bias: Answer = "unknown"
     if how.target is not None:
         short = sign * (how.target - last.value)
@@ -179,7 +179,7 @@ def learning_curve(
         _bias_words(last, bias, variance, how),
         _gain_words(gain, more, counts[-1], how),
     ]
-    at_train, at_validation = ([_mean(row, how) for row in scores] for scores in (trained, validated))
+    at_train, at_validation = ([mean_of_folds(row, how) for row in scores] for scores in (trained, validated))
     return LearningCurve([int(n) for n in counts], at_train, at_validation, gap, gain, bias, variance, more, words)
 
 
@@ -219,10 +219,10 @@ def validation_curve(
     best = int(np.argmax(sign * validated.mean(axis=1)))
     verdicts = []
     for place in range(len(values)):
-        loss = _mean(sign * (validated[best] - validated[place]), how, len(values) - 1)
+        loss = mean_of_folds(sign * (validated[best] - validated[place]), how, len(values) - 1)
         worse_trained = sign * (trained[best].mean() - trained[place].mean()) > 0
         verdicts.append("fits" if place == best or loss.low <= 0 else "underfits" if worse_trained else "overfits")
-    at_train, at_validation = ([_mean(row, how) for row in scores] for scores in (trained, validated))
+    at_train, at_validation = ([mean_of_folds(row, how) for row in scores] for scores in (trained, validated))
     words = _value_words(list(values), verdicts, at_validation[best], best, name)
     return ValidationCurve(list(values), at_train, at_validation, values[best], verdicts, words)
 
@@ -240,7 +240,7 @@ def _scores(given: object, rows: int) -> Floats:
     return scores
 
 
-def _mean(values: Floats, how: Judging, checks: int = 1) -> Estimate:
+def mean_of_folds(values: Floats, how: Judging, checks: int = 1) -> Estimate:
     """Return the mean over repetitions with its corrected interval; wider where it is one of several checks."""
     n = len(values)
     ratio = how.ratio if how.ratio is not None else 1 / (n - 1)
@@ -265,7 +265,7 @@ def _doubled(sizes: Floats, scores: Floats, how: Judging) -> Estimate:
         x = shares**-power - (shares**-power).mean()
         slope = x @ scores / (x @ x)
         misfits.append(float(((centred - np.outer(x, slope)).mean(axis=1) ** 2).sum()))
-        gains.append(_mean(slope * (2**-power - 1), how))
+        gains.append(mean_of_folds(slope * (2**-power - 1), how))
     best = int(np.argmin(misfits))
     likely = [g for g, misfit in zip(gains, misfits, strict=True) if misfit - misfits[best] <= _CHI2 * noise]
     return replace(gains[best], low=min(g.low for g in likely), high=max(g.high for g in likely))

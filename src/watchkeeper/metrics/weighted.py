@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from watchkeeper.metrics import classification as plain
-from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, interval, smooth_estimate
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Influence, Scale, interval, smooth_estimate
 from watchkeeper.profiles.outcome import ERROR_TERMS, BinaryOutcome
 from watchkeeper.profiles.weighted import LOSS_TERMS, WeightedClassOutcome, WeightedNumberOutcome
 from watchkeeper.sketches.kernel import Floats
@@ -44,7 +44,12 @@ def class_metric(name: str, outcome: WeightedClassOutcome, days: Sequence[Weight
     value, gradient = metric(matrix)
     blocks = [day.matrix.ravel() for day in days if day.matrix.any()]
     n = _effective(float((matrix * among).sum()), float((squares * among).sum()))
-    return smooth_estimate(value, gradient.ravel(), float((squares * gradient**2).sum()), blocks, n, scale)
+    variance = float((squares * gradient**2).sum())
+    rows: float | Influence = variance
+    counted = int((plain.confusion_matrix(outcome.plain) * among).sum())
+    if 1 < n < counted:  # unequal weights: their variance is estimated
+        rows = Influence(variance * n / (n - 1), n - 1.0)
+    return smooth_estimate(value, gradient.ravel(), rows, blocks, n, scale)
 
 
 _Matrix = tuple[Callable[[Floats], plain.Valued], Scale, Floats | None]
