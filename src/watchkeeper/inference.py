@@ -167,7 +167,7 @@ def _infer_task(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
         guessed.append("task")
     if schema.task == "multilabel":
         _infer_labels(table, schema, guessed)
-    elif schema.task == "multiclass" and not schema.classes and _has_many(table, schema):
+    elif schema.task == "multiclass" and not schema.classes and _has_many(table, schema, "task" not in guessed):
         if not schema.many_classes:
             schema.many_classes = True
             guessed.append("many_classes")
@@ -215,14 +215,14 @@ def _guess_task(table: pa.Table, schema: Schema) -> Task:
     return "binary" if len(distinct) <= 2 else "multiclass"
 
 
-def _has_many(table: pa.Table, schema: Schema) -> bool:
-    """Whether the classes cannot be listed: said so, predicted as lists, or texts with more of them than are kept apart."""
+def _has_many(table: pa.Table, schema: Schema, said: bool) -> bool:
+    """Whether the classes cannot be listed: predicted as lists, or more texts than are kept apart where the task is said."""
     if schema.many_classes or isinstance(schema.score, dict):
         return schema.many_classes
     columns = [table[c] for c in (schema.target, schema.prediction) if c is not None]
     if any(pa.types.is_nested(column.type) for column in columns):
         return True
-    return any(
+    return said and any(
         (_is_text(c.type) or pa.types.is_dictionary(c.type)) and pc.count_distinct(c).as_py() > MOST_CLASSES
         for c in columns
     )
@@ -247,7 +247,7 @@ def _infer_classes(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
     if len(schema.classes) > MOST_CLASSES:
         raise InvalidSchema(
             f"The target {schema.target!r} has more than {MOST_CLASSES} classes in its first rows. If it is a number, "
-            "say task='regression'; else list the classes that matter in classes=[...]."
+            "say task='regression'; else say many_classes=True, or list the classes that matter in classes=[...]."
         )
     schema.classes = [label_text(c) for c in schema.classes]
     if schema.task == "binary":

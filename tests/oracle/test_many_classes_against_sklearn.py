@@ -9,6 +9,7 @@ from sklearn import metrics as sk
 
 import watchkeeper as wk
 from watchkeeper.detection.performance import days_of
+from watchkeeper.errors import InvalidSchema
 from watchkeeper.metrics.estimate import Estimate
 from watchkeeper.metrics.many import top_k_accuracy
 from watchkeeper.metrics.names import TASKS
@@ -24,7 +25,7 @@ def drawn(rng: np.random.Generator, n: int, classes: int) -> tuple[np.ndarray, n
 
 def profiled(label: np.ndarray, guess: np.ndarray) -> Profile:
     rows = {"y": [f"p{k}" for k in label], "prediction": [f"p{k}" for k in guess]}
-    return wk.profile(rows, wk.Schema(target="y", prediction="prediction"))
+    return wk.profile(rows, wk.Schema(target="y", prediction="prediction", task="multiclass"))
 
 
 def metric(profile: Profile, name: str) -> Estimate:
@@ -105,6 +106,14 @@ def test_a_loss_is_found(rng: np.random.Generator) -> None:
     label, guess = drawn(rng, 6000, 3000)
     worse = np.where(rng.random(6000) < 0.2, 0, guess)
     sides = ({"y": [f"p{k}" for k in label], "prediction": [f"p{k}" for k in said]} for said in (guess, worse))
-    report = wk.compare(*sides, schema=wk.Schema(target="y", prediction="prediction"))
+    report = wk.compare(*sides, schema=wk.Schema(target="y", prediction="prediction", many_classes=True))
     assert report.verdict == "critical"
     assert report.headline.startswith("The model got worse")
+
+
+def test_a_guess_does_not_go_so_far(rng: np.random.Generator) -> None:
+    """Texts of which most are new may be anything."""
+    label, guess = drawn(rng, 3000, 2000)
+    rows = {"y": [f"p{k}" for k in label], "prediction": [f"p{k}" for k in guess]}
+    with pytest.raises(InvalidSchema, match="many_classes=True"):
+        wk.profile(rows, wk.Schema(target="y", prediction="prediction"))
