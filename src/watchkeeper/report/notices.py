@@ -25,7 +25,7 @@ def notices(comparison: Comparison) -> list[str]:
     found = _guesses(reference) + _of_task(reference)
     for side, profile in (("the reference", reference), ("the current data", current)):
         found += _of_columns(profile, side) + _of_outcome(profile, side) + _of_segments(profile, side)
-    return found + _of_time(reference) + _of_repeats(reference, current)
+    return list(dict.fromkeys(found)) + _of_time(reference) + _of_repeats(reference, current)
 
 
 def _guesses(profile: Profile) -> list[str]:
@@ -105,7 +105,7 @@ def _of_weights(profile: Profile, side: str) -> list[str]:
     if profile.schema.weight is None:
         return []
     if not isinstance(profile.outcome, WeightedClassOutcome | WeightedNumberOutcome):
-        return [f"Weights are not used for the task {profile.schema.task!r}: every row counts once."] if side else []
+        return [f"Weights are not used for the task {profile.schema.task!r}: every row counts once."]
     found = ["Metrics are weighted; columns, curves and confusion matrices count every row once."]
     if profile.outcome.unweighted:
         found.append(f"In {side}, {profile.outcome.unweighted} rows have no weight from 0 to 1e20: they weigh nothing.")
