@@ -14,8 +14,10 @@ from watchkeeper.schema import MOST_CLASSES, Schema, label_text
 WHOLE: dict[str, Any] = {
     "timestamp": "t", "target": "y", "prediction": "yhat", "score": {"a": "pa", "b": "pb"}, "id": "key", "query": "q",
     "weight": "w", "latency": "took", "error": "failure", "cpu": "seconds", "memory": "bytes",
-    "features": ["x"], "segments": ["city"], "sensitive": ["sex"], "kinds": {"x": "numeric"},
-    "task": "multiclass", "positive": "a", "classes": ["a", "b"], "threshold": 0.25, "zone": "Europe/Berlin",
+    "horizon": "ahead", "naive_scale": 1.5,
+    "features": ["x"], "segments": ["city", "ahead"], "sensitive": ["sex"], "kinds": {"x": "numeric"},
+    "task": "multiclass", "positive": "a", "classes": ["a", "b"], "many_classes": True,
+    "threshold": 0.25, "zone": "Europe/Berlin",
     "privileged": {"sex": "m"}, "origins": {"x": 3.0}, "guessed": ["zone"],
 }  # fmt: skip
 
@@ -69,7 +71,24 @@ def test_nearest_column() -> None:
     with pytest.raises(UnknownColumn, match="'q'"):
         Schema(kinds={"q": "numeric"}).check_columns(["x"], "schema.yaml")
     Schema(**WHOLE).check_columns(
-        ["t", "y", "yhat", "pa", "pb", "key", "q", "w", "took", "failure", "seconds", "bytes", "x", "city", "sex"]
+        [
+            "t",
+            "y",
+            "yhat",
+            "pa",
+            "pb",
+            "key",
+            "q",
+            "w",
+            "took",
+            "failure",
+            "seconds",
+            "bytes",
+            "x",
+            "city",
+            "sex",
+            "ahead",
+        ]
     )
 
 
@@ -83,7 +102,7 @@ def test_freezing_and_replacing() -> None:
     assert (other.frozen, other.target, schema.target) == (False, "z", "y")
     other.segments.append("more")
     other.kinds["more"] = "text"
-    assert (schema.segments, schema.kinds) == (["city"], {"x": "numeric"})
+    assert (schema.segments, schema.kinds) == (["city", "ahead"], {"x": "numeric"})
     other.target = "again"
     assert other.target == "again"
     with pytest.raises(UnknownKey, match="'target'"):

@@ -13,6 +13,7 @@ PARTS = {
     "null": "B1: months without a change that have an incident; shifts that are found",
     "sequences": "B5: limits that hold at every look at once",
     "intervals": "how often 95 % intervals hold the truth, by metric, size, skill and prevalence",
+    "tasks": "the same for lists, sets of labels, weighted rows, best thresholds and folds",
 }
 
 

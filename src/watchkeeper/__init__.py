@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from watchkeeper.client.connection import connect as connect
     from watchkeeper.client.logger import Logger as Logger
     from watchkeeper.errors import WatchkeeperError as WatchkeeperError
+    from watchkeeper.metrics.class_report import classification_report as classification_report
+    from watchkeeper.metrics.curves import calibration_curve as calibration_curve
+    from watchkeeper.metrics.curves import lift_curve as lift_curve
+    from watchkeeper.metrics.curves import precision_recall_curve as precision_recall_curve
+    from watchkeeper.metrics.curves import roc_curve as roc_curve
+    from watchkeeper.metrics.curves import threshold_curve as threshold_curve
+    from watchkeeper.metrics.learning import Judging as Judging
+    from watchkeeper.metrics.learning import learning_curve as learning_curve
+    from watchkeeper.metrics.learning import validation_curve as validation_curve
+    from watchkeeper.metrics.value import value_curve as value_curve
     from watchkeeper.monitor import compare as compare
     from watchkeeper.monitor import infer_schema as infer_schema
     from watchkeeper.monitor import profile as profile
@@ -23,29 +33,49 @@ if TYPE_CHECKING:
     from watchkeeper.schema import Schema as Schema
 
 _HOMES = {
+    "Judging": "watchkeeper.metrics.learning",
     "Logger": "watchkeeper.client.logger",
     "Profile": "watchkeeper.profiles.profile",
     "Report": "watchkeeper.report.report",
     "Schema": "watchkeeper.schema",
     "WatchkeeperError": "watchkeeper.errors",
+    "calibration_curve": "watchkeeper.metrics.curves",
+    "classification_report": "watchkeeper.metrics.class_report",
     "compare": "watchkeeper.monitor",
     "connect": "watchkeeper.client.connection",
     "infer_schema": "watchkeeper.monitor",
+    "learning_curve": "watchkeeper.metrics.learning",
+    "lift_curve": "watchkeeper.metrics.curves",
     "merge": "watchkeeper.profiles.profile",
+    "precision_recall_curve": "watchkeeper.metrics.curves",
     "profile": "watchkeeper.monitor",
+    "roc_curve": "watchkeeper.metrics.curves",
+    "threshold_curve": "watchkeeper.metrics.curves",
+    "validation_curve": "watchkeeper.metrics.learning",
+    "value_curve": "watchkeeper.metrics.value",
 }
 __all__ = [
+    "Judging",
     "Logger",
     "Profile",
     "Report",
     "Schema",
     "WatchkeeperError",
     "__version__",
+    "calibration_curve",
+    "classification_report",
     "compare",
     "connect",
     "infer_schema",
+    "learning_curve",
+    "lift_curve",
     "merge",
+    "precision_recall_curve",
     "profile",
+    "roc_curve",
+    "threshold_curve",
+    "validation_curve",
+    "value_curve",
 ]
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.errors import InvalidSchema
-from watchkeeper.schema import MOST_CLASSES, Kind, Schema, Task, label_text
+from watchkeeper.schema import MOST_CLASSES, NUMBER_TASKS, Kind, Schema, Task, label_text, split_labels
 
 FEW = 20
 """Integers with at most so many distinct values are categorical unless the schema says otherwise."""
@@ -38,7 +38,7 @@ def infer(table: pa.Table, given: Schema | None = None) -> Schema:
     InvalidSchema
         The task does not fit the target, or there are too many classes.
     """
-    schema = (given or Schema()).replace()
+    schema = (given or Schema()).replace()  # which adds a horizon that was set later to the segments
     schema.check_columns(table.column_names)
     guessed = list(schema.guessed)
     taken = {column for column, _ in schema.roles()}
@@ -50,6 +50,7 @@ def infer(table: pa.Table, given: Schema | None = None) -> Schema:
     _infer_kinds(table, schema, guessed)
     _infer_task(table, schema, guessed)
     _infer_origins(table, schema)
+    _infer_naive_scale(table, schema, guessed)
     schema.guessed = guessed
     return schema
 
@@ -74,7 +75,8 @@ def _is_share(column: pa.ChunkedArray) -> bool:
 
 
 def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
-    labels = {schema.target, schema.prediction} if schema.task in {"binary", "multiclass"} or schema.score else set()
+    classes = schema.task in {"binary", "multiclass"} or (schema.task is None and schema.score and schema.query is None)
+    labels = {schema.target, schema.prediction} if classes else set()
     kinds: dict[str, Kind] = {}
     for name in table.column_names:
         if name in schema.kinds:
@@ -84,7 +86,7 @@ def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
         if name in labels or name in schema.segments or name in schema.sensitive:
             kind = "categorical" if kind != "boolean" else kind
         elif name in schema.scores().values() or (
-            schema.task == "regression" and name in {schema.target, schema.prediction}
+            schema.task in NUMBER_TASKS and name in {schema.target, schema.prediction}
         ):
             kind = "numeric"
         if kind is not None:
@@ -163,15 +165,39 @@ def _infer_task(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
     if schema.task is None:
         schema.task = _guess_task(table, schema)
         guessed.append("task")
-    if schema.task in {"binary", "multiclass"}:
+    if schema.task == "multilabel":
+        _infer_labels(table, schema, guessed)
+    elif schema.task == "multiclass" and not schema.classes and _has_many(table, schema, "task" not in guessed):
+        if not schema.many_classes:
+            schema.many_classes = True
+            guessed.append("many_classes")
+        schema.kinds = schema.kinds | {
+            c: "categorical" for c in (schema.target, schema.prediction) if c in schema.kinds
+        }
+    elif schema.task in {"binary", "multiclass"}:
         _infer_classes(table, schema, guessed)
-    elif schema.task == "regression":
+    elif schema.task in NUMBER_TASKS:
+        if schema.task == "ranking" and schema.query is None:
+            raise InvalidSchema(
+                "A ranking is measured by query: name the column that says which list a row is in, query=."
+            )
         for column in (schema.target, schema.prediction):
             if column is not None:
                 schema.kinds = schema.kinds | {column: "numeric"}
 
 
 def _guess_task(table: pa.Table, schema: Schema) -> Task:
+    lists = [
+        c is not None and pa.types.is_nested(table.schema.field(c).type) for c in (schema.target, schema.prediction)
+    ]
+    if lists[0] or (lists[1] and schema.target is None):
+        return "multilabel"
+    if schema.many_classes or lists[1]:
+        return "multiclass"
+    if schema.query is not None:
+        return "ranking"
+    if schema.horizon is not None:
+        return "forecasting"
     if isinstance(schema.score, dict) and len(schema.score) > 2:
         return "multiclass"
     if schema.score is not None:
@@ -187,6 +213,19 @@ def _guess_task(table: pa.Table, schema: Schema) -> Task:
     ):
         return "regression"
     return "binary" if len(distinct) <= 2 else "multiclass"
+
+
+def _has_many(table: pa.Table, schema: Schema, said: bool) -> bool:
+    """Whether the classes cannot be listed: predicted as lists, or more texts than are kept apart where the task is said."""
+    if schema.many_classes or isinstance(schema.score, dict):
+        return schema.many_classes
+    columns = [table[c] for c in (schema.target, schema.prediction) if c is not None]
+    if any(pa.types.is_nested(column.type) for column in columns):
+        return True
+    return said and any(
+        (_is_text(c.type) or pa.types.is_dictionary(c.type)) and pc.count_distinct(c).as_py() > MOST_CLASSES
+        for c in columns
+    )
 
 
 def _infer_classes(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
@@ -208,11 +247,35 @@ def _infer_classes(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
     if len(schema.classes) > MOST_CLASSES:
         raise InvalidSchema(
             f"The target {schema.target!r} has more than {MOST_CLASSES} classes in its first rows. If it is a number, "
-            "say task='regression'; else list the classes that matter in classes=[...]."
+            "say task='regression'; else say many_classes=True, or list the classes that matter in classes=[...]."
         )
     schema.classes = [label_text(c) for c in schema.classes]
     if schema.task == "binary":
         _infer_positive(schema, guessed)
+
+
+def _infer_labels(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
+    if not schema.classes:
+        seen = set(schema.score) if isinstance(schema.score, dict) else set()
+        for column in (schema.target, schema.prediction):
+            if column is not None and len(table):
+                seen |= _members(table[column])
+        schema.classes = sorted(seen, key=_label_order)
+        guessed.append("classes")
+    if len(schema.classes) > MOST_CLASSES:
+        raise InvalidSchema(
+            f"The target {schema.target!r} has more than {MOST_CLASSES} labels in its first rows: list the labels that "
+            "matter in classes=[...]."
+        )
+    schema.classes = [label_text(c) for c in schema.classes]
+
+
+def _members(column: pa.ChunkedArray) -> set[str]:
+    """Return every label in the sets of a column."""
+    if pa.types.is_nested(column.type):
+        column = pc.list_flatten(column)
+        return {label_text(value) for value in pc.unique(column).drop_null().to_pylist()}
+    return {name for value in pc.unique(column).drop_null().to_pylist() for name in split_labels(value)}
 
 
 def _infer_positive(schema: Schema, guessed: list[str]) -> None:
@@ -258,3 +321,27 @@ def _infer_origins(table: pa.Table, schema: Schema) -> None:
         if abs(middle) > 1000 * spread and abs(middle) < 1e100:
             origins[name] = middle
     schema.origins = origins
+
+
+def _infer_naive_scale(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
+    """Take the mean absolute step of the target, where the rows of the first horizon are one series in time.
+
+    References
+    ----------
+    Hyndman and Koehler, International Journal of Forecasting 22 (2006), 679-688: the scale of their MASE.
+    """
+    if schema.task != "forecasting" or schema.naive_scale is not None or not (schema.target and schema.timestamp):
+        return
+    rows = table.select(list(dict.fromkeys(filter(None, [schema.timestamp, schema.target, schema.horizon]))))
+    if schema.horizon is not None and len(rows):
+        first = _distinct(rows, schema.horizon)[:1]
+        texts = [label_text(v) for v in rows[schema.horizon].to_pylist()]
+        rows = rows.filter(pa.array([text in first for text in texts]))
+    if not (pa.types.is_integer(rows[schema.target].type) or pa.types.is_floating(rows[schema.target].type)):
+        return
+    rows = rows.drop_null().sort_by(schema.timestamp)
+    steps = np.abs(np.diff(rows[schema.target].to_numpy().astype(np.float64)))
+    one_series = pc.count_distinct(rows[schema.timestamp]).as_py() == len(rows)
+    if one_series and len(steps) and np.isfinite(steps).all() and steps.any():
+        schema.naive_scale = float(steps.mean())
+        guessed.append("naive_scale")

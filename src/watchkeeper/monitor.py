@@ -190,15 +190,14 @@ def _column_notices(head: pa.Table, other: pa.Table, schema: Schema) -> list[str
     before, after = set(head.column_names), set(other.column_names)
     gone = [n for n in head.column_names if n not in after]
     new = [n for n in other.column_names if n not in before and n not in schema.kinds]
-    unread = [n for n in head.column_names if n not in schema.kinds]
+    sets = {schema.target, schema.prediction} if schema.task in {"multilabel", "multiclass"} else set()
+    unread = [n for n in head.column_names if n not in schema.kinds and n not in sets]
     if gone:
         said.append(f"The current data lacks {_listed(gone)}; counted as missing in every row.")
     if new:
         said.append(f"The current data has {_listed(new)}, which the reference lacks; left out.")
     if unread:
         said.append(f"{_listed(unread)} cannot be profiled (type {head.schema.field(unread[0]).type}); left out.")
-    if schema.weight is not None:
-        said.append("Weights are not used yet: every row counts once.")
     return said
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,15 +19,17 @@ Task = Literal["binary", "multiclass", "multilabel", "regression", "ranking", "f
 Role = Literal[
     "id", "timestamp", "target", "prediction", "score", "feature", "segment",
     "sensitive", "embedding", "text", "image", "query", "weight", "latency", "error",
-    "cpu", "memory",
+    "cpu", "memory", "horizon",
 ]  # fmt: skip
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TASKS: tuple[Task, ...] = get_args(Task)
+NUMBER_TASKS: tuple[Task, ...] = ("regression", "forecasting", "ranking")
+"""Tasks whose target is a number."""
 MOST_CLASSES = 256
 """So many classes are kept apart at most."""
 _SINGLE: tuple[Role, ...] = (
     "id", "timestamp", "target", "prediction", "query", "weight", "latency", "error",
-    "cpu", "memory",
+    "cpu", "memory", "horizon",
 )  # fmt: skip
 _MANY: dict[str, Role] = {"segments": "segment", "sensitive": "sensitive"}
 _ALIASES = {"datetime": "timestamp", "label": "target", "prediction_probas": "score", "categorical_features": None}
@@ -42,11 +45,17 @@ class Schema:
     ----------
     timestamp, target, prediction, id, query, weight
         Name of the column that plays the role.
+        ``query`` names the list that a row belongs to in a ranking: a search, a session, a user.
     latency, error
         Columns with the seconds that the call of the model took, and with the name of the error where it failed.
     cpu, memory
         Columns with the processor seconds and the bytes in memory of the process that serves the model, null in rows
         that do not say; seconds are added up, bytes are not.
+    horizon
+        Column that says how far ahead a forecast looks (1, 2, ... steps, or words); errors are reported for each.
+    naive_scale
+        The mean absolute error of the naive forecast on the reference, by which ``mase`` is scaled. None: that of the
+        last known value, where the reference's first rows are one series in time.
     score
         Name of the column with the probability of the positive class (binary), or a mapping of class to column
         (multiclass).
@@ -57,11 +66,14 @@ class Schema:
     kinds
         Kind by column.
     task
-        ``binary``, ``multiclass`` or ``regression``.
+        ``binary``, ``multiclass``, ``multilabel``, ``regression``, ``forecasting`` or ``ranking``.
     positive
         The positive class of a binary task, as it stands in the target.
     classes
         All classes, as text. Others that turn up later are counted together as ``__other__``.
+    many_classes
+        Whether a multiclass task has more classes than can be listed: they are then taken as they come. Its prediction may
+        be a list of classes, best first, for top-k accuracy.
     threshold
         Where there is a score but no prediction, a score of at least this predicts the positive class.
     zone
@@ -92,6 +104,8 @@ class Schema:
     error: str | None = None
     cpu: str | None = None
     memory: str | None = None
+    horizon: str | None = None
+    naive_scale: float | None = None
     features: list[str] | None = None
     segments: list[str] = field(default_factory=list)
     sensitive: list[str] = field(default_factory=list)
@@ -99,6 +113,7 @@ class Schema:
     task: Task | None = None
     positive: str | int | float | bool | None = None
     classes: list[str] = field(default_factory=list)
+    many_classes: bool = False
     threshold: float = 0.5
     zone: str | None = None
     privileged: dict[str, str] = field(default_factory=dict)
@@ -110,6 +125,8 @@ class Schema:
         for name in (*_MANY, "classes", "guessed"):
             setattr(self, name, [_plain(value) for value in getattr(self, name)])
         self.positive = _plain(self.positive)
+        if self.horizon is not None and self.horizon not in self.segments:
+            self.segments = [*self.segments, self.horizon]
         self.origins = {column: float(origin) for column, origin in self.origins.items()}
         if isinstance(self.score, dict):
             self.score = {label_text(label): column for label, column in self.score.items()}
@@ -266,8 +283,13 @@ def _check_values(schema: Schema) -> None:
     _check("score", score, lambda v: v == [None] or _is_names(v), "a name, or a mapping of class to name")
     _check("positive", schema.positive, lambda v: _is_labels([v]), "a label")
     _check("threshold", [schema.threshold], lambda v: all(map(_is_number, v)), "a finite number")
+    scale = [0.0] if schema.naive_scale is None else [schema.naive_scale]
+    _check("naive_scale", scale, lambda v: all(_is_number(n) and n >= 0 for n in v), "a finite number from 0 on")
     if len(schema.classes) > MOST_CLASSES:
-        raise InvalidSchema(f"classes has {len(schema.classes)} entries; at most {MOST_CLASSES} are kept apart.")
+        raise InvalidSchema(
+            f"classes has {len(schema.classes)} entries; at most {MOST_CLASSES} are kept apart. "
+            "For thousands, leave classes out and say many_classes=True."
+        )
 
 
 def _check(name: str, value: object, fits: Callable[[Any], bool], expected: str) -> None:
@@ -305,6 +327,13 @@ def label_text(value: object) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         return str(int(value))
     return str(value)
+
+
+def split_labels(value: object) -> list[str]:
+    """Return the labels of one entry of a multilabel column: of a text, what stands between bars, semicolons and commas."""
+    if isinstance(value, str):
+        return [part for part in map(str.strip, re.split(r"[|;,]", value)) if part]
+    return [label_text(value)]
 
 
 def _short(value: object) -> str:

@@ -12,17 +12,22 @@ from hypothesis import strategies as st
 
 from watchkeeper.capture.batch import Batch
 from watchkeeper.profiles.column import CategoricalColumn, DatetimeColumn, NumericColumn, TextColumn
-from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome, RegressionOutcome
+from watchkeeper.profiles.many import ManyClassOutcome
+from watchkeeper.profiles.multilabel import MultilabelOutcome
+from watchkeeper.profiles.outcome import BinaryOutcome, ForecastOutcome, MulticlassOutcome, RegressionOutcome
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.profiles.ranking import RankingOutcome
 from watchkeeper.profiles.rows import outcome_rows
 from watchkeeper.profiles.sample import RowSample
 from watchkeeper.profiles.segments import Segments, Timeline
+from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.categories import Categories
 from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.sketches.moments import Moments
 from watchkeeper.sketches.products import Products
 from watchkeeper.sketches.sample import SampleIndex
+from watchkeeper.sketches.weighted import WeightedHistogram
 
 NASTY = np.array(
     [0.0, -0.0, 5e-324, -5e-324, 2.2e-308, 1e308, -1e308, 1.7976931348623157e308, 1.0, -1.0, 0.1, 1e-200, 1e150, 3e144]
@@ -33,6 +38,9 @@ WHEN = (
     ["2024-01-01", "2024-06-01T12:00:00Z"],
 )
 ODD_TEXTS = ["", "\x00", "a\x00b", "🦉", "é", "e\u0301", " ", "__other__", "__missing__", "nan", "None", "true", "1.0"]
+
+
+TAGS, NAMED = ["a", "a|b", "", "b; c,a", "d", "c|d"], ["a", "abc", "", "bc", "d"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,6 +125,15 @@ def histograms(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def weighted_histograms(draw: st.DrawFn) -> Case:
+    rng, values = draw(numbers())
+    rows = np.stack([values, rng.gamma(0.5, 2, len(values)) * rng.choice([0, 1, 1e6], len(values))])
+    mixed = rows[:, rng.permutation(len(values))]
+    parts = [lambda h, p=mixed[:, piece]: h.update(*p) for piece in cuts(rng, len(values))]
+    return Case(WeightedHistogram, parts, lambda h: h.update(*rows))
+
+
+@st.composite
 def moments(draw: st.DrawFn) -> Case:
     rng, values = draw(numbers())
     origin = draw(st.sampled_from([0.0, 1.7e9, -0.1, 2.0**480, 1e308]))
@@ -189,6 +206,14 @@ def table(rng: np.random.Generator, n: int) -> pa.Table:
             "p": pa.array(np.where(gaps(), rng.choice([np.nan, np.inf, -0.5, 1e308, 0.0, 1.0], n), rng.random(n))),
             "q": pa.array(np.where(gaps(), rng.choice([np.nan, 1.5, 0.0, 1.0], n), rng.random(n)), mask=gaps(0.05)),
             "y": pa.array(np.where(gaps(), rng.choice([np.nan, np.inf, 1e300, -1e69, 0.0], n), rng.normal(5, 1, n))),
+            "w": pa.array(
+                np.where(gaps(), rng.choice([np.nan, -1.0, 0.0, 1e20, 1e21], n), rng.gamma(1, 2, n)), mask=gaps()
+            ),
+            "ranked": pa.array(
+                [[f"s{k}" for k in row] for row in rng.integers(0, 200, (n, 3))], pa.list_(pa.string()), mask=gaps()
+            ),
+            "tags": pa.array(rng.choice(TAGS, n).tolist() if n else [], pa.string(), mask=gaps()),
+            "named": pa.array([list(text) for text in rng.choice(NAMED, n)], pa.list_(pa.string()), mask=gaps()),
             "z": pa.array(np.where(gaps(), rng.choice([np.nan, 1e300, 0.0], n), rng.normal(5, 1, n)), mask=gaps()),
         }
     )
@@ -209,12 +234,26 @@ MULTICLASS = BINARY.replace(
 REGRESSION = BINARY.replace(
     target="y", prediction="z", score=None, task="regression", positive=None, classes=[], origins={"y": 5, "x": 0.25}
 )
+RANKING = REGRESSION.replace(task="ranking", target="y", score="p", prediction=None, query="many", segments=["b", "i"])
+FORECASTING = REGRESSION.replace(task="forecasting", horizon="i", naive_scale=2.0, segments=["many"])
+MULTILABEL = BINARY.replace(
+    task="multilabel", target="tags", prediction="named", score=None, positive=None, classes=["a", "b", "c"]
+)
+MANY = MULTICLASS.replace(
+    target="many", prediction="ranked", score=None, classes=[], many_classes=True, id="id", segments=["b"]
+)
+WEIGHTED = BINARY.replace(weight="w")
+WEIGHTED_CLASSES = MULTICLASS.replace(weight="w")
+WEIGHTED_NUMBERS = REGRESSION.replace(weight="w")
 NO_TASK = Schema(kinds=KINDS, zone="Africa/Casablanca")
-SCHEMAS = [BINARY, MULTICLASS, REGRESSION, NO_TASK]
+SCHEMAS = [BINARY, MULTICLASS, REGRESSION, RANKING, FORECASTING, MULTILABEL, MANY, WEIGHTED, WEIGHTED_NUMBERS, NO_TASK]
 _EMPTY = {
     "binary": BinaryOutcome,
     "multiclass": lambda: MulticlassOutcome(3),
     "regression": lambda: RegressionOutcome(5),
+    "multilabel": lambda: MultilabelOutcome(3),
+    "forecasting": lambda: ForecastOutcome(5, 2.0),
+    "ranking": lambda: RankingOutcome(300),  # of up to 3,000 rows: most queries do not fit
 }
 
 
@@ -260,8 +299,8 @@ def of_rows(
     return Case(make, [lambda s, p=p: add(s, p) for p in pieces], lambda s: add(s, all_rows), magnitudes, read)
 
 
-def outcomes(schema: Schema) -> st.SearchStrategy[Case]:
-    make = _EMPTY[str(schema.task)]
+def outcomes(schema: Schema, empty: Callable[[], Any] | None = None) -> st.SearchStrategy[Case]:
+    make = empty or _EMPTY[str(schema.task)]
     return batches(schema).map(lambda drawn: of_rows(drawn, make, lambda o, b: o.update(outcome_rows(b))))
 
 
@@ -340,6 +379,16 @@ CASES: dict[type, st.SearchStrategy[Case]] = {
     BinaryOutcome: outcomes(BINARY),
     MulticlassOutcome: outcomes(MULTICLASS),
     RegressionOutcome: outcomes(REGRESSION),
+    WeightedClassOutcome: st.one_of(
+        outcomes(WEIGHTED, lambda: WeightedClassOutcome(BinaryOutcome())),
+        outcomes(WEIGHTED_CLASSES, lambda: WeightedClassOutcome(MulticlassOutcome(3))),
+    ),
+    WeightedNumberOutcome: outcomes(WEIGHTED_NUMBERS, lambda: WeightedNumberOutcome(RegressionOutcome(5))),
+    ManyClassOutcome: outcomes(MANY, lambda: ManyClassOutcome(50)),  # of 200 classes
+    WeightedHistogram: weighted_histograms(),
+    MultilabelOutcome: outcomes(MULTILABEL),
+    ForecastOutcome: outcomes(FORECASTING),
+    RankingOutcome: outcomes(RANKING),
     Segments: st.sampled_from([BINARY, REGRESSION]).flatmap(segments),
     Timeline: st.sampled_from([BINARY, REGRESSION]).flatmap(timelines),
     RowSample: st.sampled_from([BINARY, NO_TASK]).flatmap(row_samples),

@@ -8,7 +8,22 @@ import hypothesis
 import numpy as np
 import pyarrow as pa
 import pytest
-from cases import BINARY, MULTICLASS, REGRESSION, batch, cuts, magnitudes, seeds, small_sizes, table
+from cases import (
+    BINARY,
+    MANY,
+    MULTICLASS,
+    MULTILABEL,
+    RANKING,
+    REGRESSION,
+    WEIGHTED,
+    WEIGHTED_NUMBERS,
+    batch,
+    cuts,
+    magnitudes,
+    seeds,
+    small_sizes,
+    table,
+)
 from hypothesis import strategies as st
 
 from watchkeeper.errors import InvalidSchema
@@ -23,7 +38,15 @@ TASKS = [
     REGRESSION,
     BINARY.replace(prediction="b"),
     BINARY.replace(features=["x"]),
+    RANKING,
+    MULTILABEL,
+    WEIGHTED,
+    WEIGHTED_NUMBERS,
+    MANY,
 ]
+NAMES = [
+    "binary", "multiclass", "regression", "predicted", "few features", "ranking", "multilabel", "weights", "numbers", "many",
+]  # fmt: skip
 SETTINGS = hypothesis.settings(max_examples=25, database=None)
 
 
@@ -59,7 +82,7 @@ def apart(made: Profile, whole: Profile) -> str | None:
     return difference(made.state(), state, sums=Profile.SUMS, annotations=Profile.ANNOTATIONS, scale=magnitudes(state))
 
 
-@pytest.mark.parametrize("schema", TASKS, ids=["binary", "multiclass", "regression", "predicted", "few features"])
+@pytest.mark.parametrize("schema", TASKS, ids=NAMES)
 @SETTINGS
 @hypothesis.given(seed=seeds, rows=small_sizes)
 def test_a_late_label_only_adds(schema: Schema, seed: int, rows: int) -> None:

@@ -87,7 +87,7 @@ class Batch:
         """Return a column as categories; whole floats read as integers, so 1.0 and 1 are one category."""
         key = ("texts", name)
         if key not in self._decoded:
-            self._decoded[key] = _to_texts(self.column(name))
+            self._decoded[key] = to_texts(self.column(name))
         return self._decoded[key]  # type: ignore[no-any-return]
 
     def words(self, name: str) -> UInt64s:
@@ -164,7 +164,7 @@ def _to_numbers(array: pa.Array) -> Numbers:
 
 def _read_numbers(array: pa.Array) -> Numbers:
     """Read texts as numbers, one parse for each distinct text."""
-    texts = _to_texts(array)
+    texts = to_texts(array)
     parsed = np.full(len(texts.names) + 1, np.nan)
     known = np.zeros(len(texts.names) + 1, dtype=bool)
     for place, text in enumerate(texts.names.to_pylist()):
@@ -214,7 +214,7 @@ def _read_moments(array: pa.Array, zone: str | None) -> Moments64:
             return _to_moments(array.cast(kind), zone)
         except pa.ArrowInvalid:
             continue
-    texts = _to_texts(array)
+    texts = to_texts(array)
     read = [_read_moment(texts.names[place], zone) for place in range(len(texts.names))]
     values = np.array([value or 0 for value in read] + [0], dtype=np.int64)
     known = np.array([value is not None for value in read] + [False])
@@ -248,7 +248,8 @@ def _to_utc(local: Int64s, zone: str) -> Int64s:
     return local - offsets[inverse]
 
 
-def _to_texts(array: pa.Array) -> Texts:
+def to_texts(array: pa.Array) -> Texts:
+    """Return an array as categories; whole floats read as integers."""
     if isinstance(array, pa.ChunkedArray):
         raise UnreadableSource("a batch", "its columns must be plain arrays")
     if not pa.types.is_dictionary(array.type):

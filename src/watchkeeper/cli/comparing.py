@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from watchkeeper.cli.outcomes import CURVES
 from watchkeeper.cli.reading import Bars
 from watchkeeper.cli.roles import roles, schema_of
 from watchkeeper.cli.root import FILE, Group, cli
@@ -89,16 +90,30 @@ def merge(files: tuple[Path, ...], output: Path) -> int:
 
 @profile.command()
 @click.argument("file", type=FILE)
+@click.option("--report", is_flag=True, help="Show precision, recall and F1 by class.")
+@click.option("--curve", type=click.Choice(CURVES), help="Show a curve over the thresholds of the score.")
+@click.option(
+    "--price",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="What a row is worth, such as true_positive=100; repeatable (--curve value).",
+)
+@click.option("--class", "positive", help="The class that a curve is of, against all others (multiclass).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def show(file: Path, as_json: bool) -> int:
-    """Show what a profile knows."""
+def show(file: Path, report: bool, curve: str | None, as_json: bool, **options: Any) -> int:
+    """Show what a profile knows: its columns, or a report by class, or a curve."""
     from rich.console import Console
 
+    from watchkeeper.cli import outcomes
     from watchkeeper.profiles.profile import Profile
     from watchkeeper.report import profile_table
 
     loaded = Profile.load(file)
-    if as_json:
+    if report:
+        outcomes.show_classes(loaded, as_json)
+    elif curve is not None:
+        outcomes.show_curve(loaded, curve, options, as_json)
+    elif as_json:
         click.echo(profile_table.to_json(loaded))
     else:
         Console(highlight=False).print(profile_table.render(loaded))

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from watchkeeper.schema import Schema
 
 
+MEASURED = ("binary", "multiclass", "multilabel", "regression", "ranking", "forecasting")
+
+
 def roles(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which column is what."""
     options = [
@@ -26,6 +29,10 @@ def roles(command: Callable[..., Any]) -> Callable[..., Any]:
             "--segment", "segments", multiple=True, help="Column whose values are reported apart; repeatable."
         ),
         click.option("--sensitive", multiple=True, help="Sensitive column, reported apart; repeatable."),
+        click.option("--task", type=click.Choice(MEASURED), help="What the model does; guessed unless said."),
+        click.option("--query", help="Column that names the list a row belongs to (ranking)."),
+        click.option("--horizon", help="Column that says how far ahead a forecast looks (forecasting)."),
+        click.option("--weight", help="Column with the weight of the row."),
         click.option("--positive", help="The positive class."),
         click.option("--zone", help="Time zone in which days begin, such as Europe/Berlin."),
     ]

@@ -13,8 +13,9 @@ from watchkeeper.detection.verdict import FEWEST, Evidence
 from watchkeeper.metrics import estimation
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, difference, widened
 from watchkeeper.metrics.names import DECIDING, SEGMENT_FLOOR, SEGMENT_METRICS, TASKS, Metric
-from watchkeeper.profiles.outcome import BinaryOutcome, Outcome
+from watchkeeper.profiles.outcome import BinaryOutcome
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.profiles.tasks import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from watchkeeper.metrics.names import CLASSIFICATION, DRIFT, QUALITY, REGRESSION, Metric
+from watchkeeper.metrics.names import DRIFT, OF_OUTCOMES, QUALITY, Metric
 
 Cause = Literal["model", "service", "traffic"]
 Role = Literal["incident", "evidence"]
@@ -28,9 +28,9 @@ SERVICE: dict[str, Metric] = {
 }
 """Metrics of the service itself; none has a floor, since what matters differs between services."""
 METRICS: dict[str, Metric] = {
-    **{name: metric for name, (metric, _) in (CLASSIFICATION | REGRESSION | QUALITY).items()}, **DRIFT, **SERVICE,
+    **{name: metric for name, (metric, _) in (OF_OUTCOMES | QUALITY).items()}, **DRIFT, **SERVICE,
 }  # fmt: skip
-PERFORMANCE = frozenset(CLASSIFICATION) | frozenset(REGRESSION)
+PERFORMANCE = frozenset(OF_OUTCOMES)
 OF_COLUMNS = frozenset(QUALITY) | frozenset(DRIFT)
 _LOAD = {"cpu_seconds", "rss_bytes", "rss_bytes_max", "gpu_utilization", "energy_joules", "cost"}
 

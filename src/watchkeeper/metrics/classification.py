@@ -207,12 +207,12 @@ def roc_auc(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimat
     ----------
     DeLong, DeLong, Clarke-Pearson, Biometrics 44 (1988); here over blocks, and on the logit.
     """
-    return _from_scores(outcome, days, _ROC)
+    return _from_scores(outcome, days, ROC)
 
 
 def average_precision(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
     """Area under precision over recall, without interpolation; for multiclass one-vs-rest, averaged over classes."""
-    return _from_scores(outcome, days, _PRECISION)
+    return _from_scores(outcome, days, PRECISION_RECALL)
 
 
 def log_loss(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
@@ -328,7 +328,7 @@ Resolution = Callable[[Floats, Floats], float]
 
 
 @dataclass(frozen=True, slots=True)
-class _Area:
+class Area:
     """An area under a curve of scores, how far it can be off, and the variance that it is expected to have."""
 
     curve: Curve
@@ -336,19 +336,19 @@ class _Area:
     expected: Callable[[float, float, float], float] | None = None
 
 
-_ROC = _Area(auc, auc_resolution, expected_auc_variance)
-_PRECISION = _Area(precision_area, precision_resolution)
+ROC = Area(auc, auc_resolution, expected_auc_variance)
+PRECISION_RECALL = Area(precision_area, precision_resolution)
 
 
-def _from_scores(outcome: ClassOutcome, days: Sequence[ClassOutcome], area: _Area) -> Estimate:
+def _from_scores(outcome: ClassOutcome, days: Sequence[ClassOutcome], area: Area) -> Estimate:
     if isinstance(outcome, BinaryOutcome):
         parts = [_by_label(d) for d in days if isinstance(d, BinaryOutcome)]
-        return _curve_estimate(_by_label(outcome), parts, area)
+        return curve_estimate(_by_label(outcome), parts, area)
     each = []
     for place in range(outcome.classes):
         own = outcome.scores[3 * place], outcome.scores[3 * place + 1]
         parts = [(d.scores[3 * place], d.scores[3 * place + 1]) for d in days if isinstance(d, MulticlassOutcome)]
-        each.append(_curve_estimate(own, parts, area))
+        each.append(curve_estimate(own, parts, area))
     if not each or not all(e.known for e in each):
         return UNKNOWN
     # rows are in the curves of all classes, so errors are added as if they moved together: never too narrow
@@ -362,11 +362,12 @@ def _by_label(outcome: BinaryOutcome) -> tuple[Histogram, Histogram]:
     return outcome.score_histogram((1,)), outcome.score_histogram((0,))
 
 
-def _curve_estimate(
+def curve_estimate(
     pair: tuple[Histogram, Histogram],
     days: Sequence[tuple[Histogram, Histogram]],
-    area: _Area,
+    area: Area,
 ) -> Estimate:
+    """Return the area under a curve from the scores of positives and negatives, and the same pair for each day."""
     shift = max(h.shift for h in pair)
     cells = np.union1d(pair[0].at(shift)[0], pair[1].at(shift)[0])
 
@@ -381,9 +382,10 @@ def _curve_estimate(
     if math.isnan(value):
         return UNKNOWN
     gradient = np.concatenate([by_positive, by_negative])
-    rows = _of_two_samples(positives, by_positive, negatives, by_negative)
+    squares = [float((c * by**2).sum()) for c, by in ((positives, by_positive), (negatives, by_negative))]
+    rows = of_two_samples(squares, [histogram.count for histogram in pair])
     if area.expected is not None:
-        rows = _steadied(rows, area.expected(value, positives.sum(), negatives.sum()), pair)
+        rows = steadied(rows, area.expected(value, positives.sum(), negatives.sum()), min(h.count for h in pair))
     blocks = [np.concatenate([spread(p), spread(n)]) for p, n in days if p.count or n.count]
     n = int(positives.sum() + negatives.sum())
     estimate = smooth_estimate(value, gradient, rows, blocks, n, "logit")
@@ -391,27 +393,27 @@ def _curve_estimate(
     return estimate if exact else replace(estimate, resolution=area.resolution(positives, negatives))
 
 
-def _of_two_samples(positives: Floats, by_positive: Floats, negatives: Floats, by_negative: Floats) -> Influence:
+def of_two_samples(squares: Sequence[float], sizes: Sequence[float]) -> Influence:
     """Return the variance of positives and negatives, each with its own degrees of freedom (Welch and Satterthwaite).
 
-    Where positives are rare it is they who say how sure one can be, however many negatives there are.
+    Where positives are rare it is they who say how sure one can be, however many negatives there are. ``squares`` are the
+    sums of squared influences of both, ``sizes`` how many rows (or effective rows) they are.
     """
     parts = []
-    for counts, influence in ((positives, by_positive), (negatives, by_negative)):
-        degrees = max(float(counts.sum()) - 1, 1.0)
-        parts.append((float((counts * influence**2).sum()) * (degrees + 1) / degrees, degrees))
+    for total, size in zip(squares, sizes, strict=True):
+        degrees = max(size - 1, 1.0)
+        parts.append((total * (degrees + 1) / degrees, degrees))
     variance = sum(part for part, _ in parts)
     below = sum(part**2 / degrees for part, degrees in parts)
     return Influence(variance, variance**2 / below if below > 0 else math.inf)
 
 
-def _steadied(rows: Influence, expected: float, pair: tuple[Histogram, Histogram]) -> Influence:
+def steadied(rows: Influence, expected: float, smaller: float) -> Influence:
     """Return a variance that few rows of the smaller class do not make too small by chance.
 
     An area of .99 hangs on the few positives that score low: whoever has not seen one takes the area for certain. So what is
     seen is averaged with what is expected, which counts as much as two rows of the smaller class, as for shares.
     """
-    smaller = min(histogram.count for histogram in pair)
     return replace(rows, variance=(smaller * rows.variance + 2 * max(rows.variance, expected)) / (smaller + 2))
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from watchkeeper.metrics import classification, quality, regression
+from watchkeeper.metrics import classification, many, multilabel, quality, ranking, regression, weighted
 from watchkeeper.metrics.estimate import Estimate
+from watchkeeper.profiles.many import ManyClassOutcome
+from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
 
-Family = Literal["classification", "regression", "quality", "drift", "service"]
+Family = Literal["classification", "regression", "ranking", "quality", "drift", "service"]
 Better = Literal["higher", "lower", "near zero"]
 
 
@@ -29,6 +32,8 @@ class Metric:
         ``share`` for 0 to 1, ``sd`` for standard deviations, None for a plain number or the target's own unit.
     floor
         The smallest change that matters; a share of the reference's value where ``relative``. None: never decides.
+    params
+        With what it is computed, as JSON.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Metric:
     unit: str | None = None
     floor: float | None = None
     relative: bool = False
+    params: str = "{}"
 
 
 Compute = Callable[[Any, Sequence[Any]], Estimate]
@@ -73,6 +79,31 @@ REGRESSION: dict[str, tuple[Metric, Compute]] = {
         (Metric("smape", "Symmetric percentage error", "regression", "lower", "share"), regression.smape),
     )
 }
+FORECASTING: dict[str, tuple[Metric, Compute]] = REGRESSION | {
+    "mase": (Metric("mase", "Mean absolute scaled error", "regression", "lower", None, 0.05, True), regression.mase)
+}
+_TOP = json.dumps({"k": ranking.TOP})
+RANKING: dict[str, tuple[Metric, Compute]] = {
+    m.name: (m, f)
+    for m, f in (
+        (Metric("ndcg", "NDCG at 10", "ranking", "higher", None, 0.02, params=_TOP), ranking.ndcg),
+        (Metric("map", "Mean average precision", "ranking", "higher", None, 0.02), ranking.map),
+        (Metric("mrr", "Mean reciprocal rank", "ranking", "higher", None, 0.02), ranking.mrr),
+        (Metric("hit_rate", "Hit rate at 10", "ranking", "higher", "share", 0.02, params=_TOP), ranking.hit_rate),
+        (Metric("precision_at_k", "Precision at 10", "ranking", "higher", "share", 0.02, params=_TOP), ranking.precision_at_k),
+        (Metric("recall_at_k", "Recall at 10", "ranking", "higher", "share", 0.02, params=_TOP), ranking.recall_at_k),
+    )
+}  # fmt: skip
+MULTILABEL: dict[str, tuple[Metric, Compute]] = {
+    m.name: (m, f)
+    for m, f in (
+        (Metric("f1_macro", "F1, macro", "classification", "higher", None, 0.05), multilabel.f1_macro),
+        (Metric("f1_micro", "F1, micro", "classification", "higher", None, 0.05), multilabel.f1_micro),
+        (Metric("f1_samples", "F1, by row", "classification", "higher", None, 0.05), multilabel.f1_samples),
+        (Metric("hamming_loss", "Hamming loss", "classification", "lower", "share", 0.02), multilabel.hamming_loss),
+        (Metric("subset_accuracy", "Subset accuracy", "classification", "higher", "share", 0.02), multilabel.subset_accuracy),
+    )
+}  # fmt: skip
 QUALITY: dict[str, tuple[Metric, Compute]] = {
     m.name: (m, f)
     for m, f in (
@@ -101,28 +132,79 @@ DRIFT: dict[str, Metric] = {
 WASSERSTEIN_FLOOR_LARGE = 0.05
 """Floor of ``wasserstein`` where both sides have 10,000 effective rows."""
 LARGE = 10_000
+
+
+def _either(name: str, compute: Compute) -> Compute:
+    """Return the metric of an outcome whether its rows have weights or not."""
+
+    def chosen(outcome: Any, days: Sequence[Any] = ()) -> Estimate:
+        if isinstance(outcome, WeightedClassOutcome):
+            return weighted.class_metric(name, outcome, days)
+        if isinstance(outcome, ManyClassOutcome):
+            return many.many_metric(name, outcome, days)
+        if isinstance(outcome, WeightedNumberOutcome):
+            return weighted.number_metric(name, outcome, days)
+        return compute(outcome, days)
+
+    return chosen
+
+
+CLASSIFICATION = {name: (metric, _either(name, compute)) for name, (metric, compute) in CLASSIFICATION.items()}
+MULTICLASS = CLASSIFICATION | {
+    "top_k_accuracy": (
+        Metric(
+            "top_k_accuracy",
+            "Top-5 accuracy",
+            "classification",
+            "higher",
+            "share",
+            0.02,
+            params=json.dumps({"k": many.TOP}),
+        ),
+        many.top_k_accuracy,
+    )
+}
+FORECASTING = {name: (metric, _either(name, compute)) for name, (metric, compute) in FORECASTING.items()}
+REGRESSION = {name: FORECASTING[name] for name in REGRESSION}
 TASKS: dict[str, dict[str, tuple[Metric, Compute]]] = {
     "binary": CLASSIFICATION,
-    "multiclass": CLASSIFICATION,
+    "multiclass": MULTICLASS,
     "regression": REGRESSION,
+    "multilabel": MULTILABEL,
+    "forecasting": FORECASTING,
+    "ranking": RANKING,
 }
+OF_OUTCOMES: dict[str, tuple[Metric, Compute]] = {**MULTILABEL, **MULTICLASS, **FORECASTING, **RANKING}
+"""Every metric of an outcome, whatever the task."""
 DECIDING: dict[str, tuple[str, ...]] = {
     "binary": ("roc_auc", "accuracy", "f1", "precision", "recall", "log_loss", "mean_calibration"),
-    "multiclass": ("accuracy", "f1_macro", "roc_auc", "log_loss"),
+    "multiclass": ("accuracy", "f1_macro", "roc_auc", "log_loss", "top_k_accuracy"),
     "regression": ("mae", "rmse", "r2"),
+    "multilabel": ("f1_micro", "f1_macro", "f1_samples", "hamming_loss", "subset_accuracy"),
+    "forecasting": ("mae", "rmse", "r2"),
+    "ranking": ("ndcg", "map", "mrr", "hit_rate", "recall_at_k"),
 }
 """The metrics whose change can give a verdict; the others are shown."""
 SEGMENT_METRICS = {
     "binary": ("roc_auc", "f1", "accuracy", "log_loss", "mean_calibration"),
     "multiclass": ("f1_macro", "accuracy"),
     "regression": ("rmse", "mae", "mean_error"),
+    "multilabel": ("f1_micro", "hamming_loss"),
+    "forecasting": ("mae", "rmse", "mase", "mean_error"),
+    "ranking": ("ndcg", "mrr", "hit_rate"),
 }
 """What is computed for each segment and day; the first decides."""
 SEGMENT_FLOOR = 2.5
 """A segment's floor, in multiples of that of all rows: small groups vary more, and a small change of one matters less."""
-MAIN_METRIC = {"binary": "roc_auc", "multiclass": "f1_macro", "regression": "rmse"}
+MAIN_METRIC = {
+    "binary": "roc_auc",
+    "multiclass": "f1_macro",
+    "regression": "rmse",
+    "forecasting": "mae",
+    "ranking": "ndcg",
+}
 
 
 def metric_names() -> list[str]:
     """Return the name of every metric."""
-    return [*CLASSIFICATION, *REGRESSION, *QUALITY, *DRIFT]
+    return [*OF_OUTCOMES, *QUALITY, *DRIFT]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Influence, Scale, smooth_estimate
-from watchkeeper.profiles.outcome import ERROR_TERMS, RegressionOutcome
+from watchkeeper.profiles.outcome import ERROR_TERMS, ForecastOutcome, RegressionOutcome
 from watchkeeper.sketches.kernel import Floats
 
 _FEWEST_FOR_TAILS = 20
@@ -50,6 +50,21 @@ def smape(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) ->
 def mean_error(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) -> Estimate:
     """Mean of target minus prediction: above 0 the model says too little."""
     return _mean(outcome, days, "error", "plain")
+
+
+def mase(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) -> Estimate:
+    """Mean absolute error relative to that of the naive forecast on the reference (forecasting): below 1 is better.
+
+    References
+    ----------
+    Hyndman and Koehler, International Journal of Forecasting 22 (2006), 679-688.
+    """
+    scale = outcome.scale if isinstance(outcome, ForecastOutcome) else None
+    found = mae(outcome, days)
+    if not scale or not found.known:
+        return UNKNOWN
+    value, low, high, error = (part / scale for part in (found.value, found.low, found.high, found.error))
+    return replace(found, value=value, low=low, high=high, error=error)
 
 
 def r2(outcome: RegressionOutcome, days: Sequence[RegressionOutcome] = ()) -> Estimate:

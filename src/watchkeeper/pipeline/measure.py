@@ -80,12 +80,13 @@ def _alone(profile: Profile) -> Iterator[dict[str, Any]]:
     coverage = {"coverage": profile.coverage}
     if profile.outcome is not None and task in TASKS:
         for metric, compute in TASKS[task].values():
-            yield from _known(metric.name, compute(profile.outcome, days_of(profile)), metric.unit, coverage)
+            whole = coverage | {"params": metric.params}
+            yield from _known(metric.name, compute(profile.outcome, days_of(profile)), metric.unit, whole)
         for column, segments in profile.segments.items():
             for value, outcome in segments.items():
                 for name in SEGMENT_METRICS[task]:
                     metric, compute = TASKS[task][name]
-                    where = {"segment": f"{column}={value}"} | coverage
+                    where = {"segment": f"{column}={value}", "params": metric.params} | coverage
                     yield from _known(name, compute(outcome, ()), metric.unit, where)
     for name, state in profile.columns.items():
         if name in profile.schema.operational:

@@ -18,7 +18,7 @@ from watchkeeper.pipeline.body import from_body
 from watchkeeper.pipeline.catalog import Version
 from watchkeeper.pipeline.identity import IdSet, hashes_of
 from watchkeeper.profiles.profile import Profile
-from watchkeeper.schema import Schema
+from watchkeeper.schema import NUMBER_TASKS, Schema
 from watchkeeper.sketches.kernel import UInt64s
 from watchkeeper.store import files, rows
 from watchkeeper.window import moment
@@ -142,9 +142,14 @@ def merge_labels(found: dict[str, tuple[int, int, Any]], table: pa.Table) -> Non
 
 def label_column(values: list[Any], schema: Schema) -> pa.Array:
     """Return labels as one column: numbers for a regression, else text as classes are written."""
-    if schema.task == "regression":
+    if schema.task in NUMBER_TASKS:
         return pa.array([float(v) if _is_number(v) else None for v in values], pa.float64())
-    return pa.array([None if v is None else category_text(v) for v in values], pa.string())
+    return pa.array([None if v is None else _label_of(v) for v in values], pa.string())
+
+
+def _label_of(value: Any) -> str:
+    """Return a label as classes are written; a set of labels with bars between them."""
+    return "|".join(map(category_text, value)) if isinstance(value, list) else category_text(value)
 
 
 def _is_number(value: Any) -> bool:

@@ -13,7 +13,7 @@ from watchkeeper.capture.batch import Batch
 from watchkeeper.errors import InvalidSchema, SchemaError, WatchkeeperError
 from watchkeeper.inference import infer, kind_of
 from watchkeeper.pipeline.incoming_arrow import score_columns
-from watchkeeper.schema import Kind, Schema, label_text
+from watchkeeper.schema import NUMBER_TASKS, Kind, Schema, label_text
 from watchkeeper.window import zone_info
 
 _LOG = logging.getLogger("watchkeeper")
@@ -261,5 +261,5 @@ def check_reference(schema: Schema) -> Schema:
     made.score, made.prediction = schema.score, schema.prediction
     target = made.target or ""
     if target not in made.kinds:
-        made.kinds = made.kinds | {target: "numeric" if made.task == "regression" else "categorical"}
+        made.kinds = made.kinds | {target: "numeric" if made.task in NUMBER_TASKS else "categorical"}
     return made

@@ -2,80 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from watchkeeper.errors import CorruptProfile
+from watchkeeper.profiles.additive import _Outcome
 from watchkeeper.profiles.rows import CALIBRATION_BINS, MISSING, STRANGE, ClassRows, NumberRows, OutcomeRows
-from watchkeeper.schema import Schema
 from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.sketches.kernel import Floats, Int64s
 from watchkeeper.sketches.products import Products
-from watchkeeper.sketches.protocol import State, array_of, count_of, counts_of, merge_all, part_of
+from watchkeeper.sketches.protocol import State, array_of, count_of, counts_of, part_of
 
 ERROR_TERMS = ("target", "error", "absolute", "squared", "percentage", "symmetric", "target_squared")
+_ERROR = ERROR_TERMS.index("error")
 EVERY_LABEL = 2
 _LARGEST = 1e70  # fourth powers, summed 2^62 times, stay finite
-
-
-class _Outcome:
-    """Parts that merge by adding or by their own ``merge``."""
-
-    _ADDED: tuple[str, ...] = ("rows",)
-    _PARTS: tuple[str, ...] = ()
-    SUMS: frozenset[str] = Products.SUMS | {"bin_scores"}
-    rows: int
-
-    def _empty(self) -> Self:
-        raise TypeError
-
-    def merge(self, other: Self) -> Self:
-        """Return the outcome of both together."""
-        merged = self._empty()
-        for name in self._ADDED:
-            setattr(merged, name, getattr(self, name) + getattr(other, name))
-        for name in self._PARTS:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            together = (
-                [a.merge(b) for a, b in zip(mine, theirs, strict=True)]
-                if isinstance(mine, list)
-                else mine.merge(theirs)
-            )
-            setattr(merged, name, together)
-        return merged
-
-    @classmethod
-    def merged(cls, parts: Sequence[Self]) -> Self:
-        """Return the outcome of all parts together."""
-        made = parts[0]._empty()
-        for name in cls._ADDED:
-            first, *rest = [getattr(part, name) for part in parts]
-            setattr(made, name, sum(rest, first))
-        for name in cls._PARTS:
-            each = [getattr(part, name) for part in parts]
-            lists = isinstance(each[0], list)
-            setattr(made, name, [merge_all(some) for some in zip(*each, strict=True)] if lists else merge_all(each))
-        return made
-
-    def copy(self) -> Self:
-        """Return an outcome of its own with the same content; arrays are shared, for they are replaced, never written to."""
-        made = copy.copy(self)
-        for name in self._PARTS:
-            part = getattr(self, name)
-            setattr(made, name, [copy.copy(p) for p in part] if isinstance(part, list) else copy.copy(part))
-        return made
-
-    def state(self) -> State:
-        """Return the content as plain values and arrays."""
-        state: State = {name: getattr(self, name) for name in self._ADDED}
-        for name in self._PARTS:
-            part = getattr(self, name)
-            state[name] = [p.state() for p in part] if isinstance(part, list) else part.state()
-        return state
 
 
 class BinaryOutcome(_Outcome):
@@ -313,19 +257,10 @@ class RegressionOutcome(_Outcome):
     def _add_errors(self, target: Floats, prediction: Floats) -> None:
         labelled, predicted = np.isfinite(target), np.isfinite(prediction)
         self.unpredicted += int((labelled & ~predicted).sum())
-        both = labelled & predicted
-        usable = both & (np.abs(target) < _LARGEST) & (np.abs(prediction) < _LARGEST)
-        usable &= np.abs(np.where(usable, target, 0.0) - self.origin) < _LARGEST
-        self.extreme += int((both & ~usable).sum())
-        y, p = target[usable], prediction[usable]
-        error = y - p
-        absolute = np.abs(error)
-        size = np.abs(y) + np.abs(p)
-        percentage = np.minimum(absolute / np.maximum(np.abs(y), np.finfo(np.float64).eps), _LARGEST)
-        symmetric = 2 * absolute / np.where(size > 0, size, 1.0)
-        about = y - self.origin
-        self.errors.update(np.stack([about, error, absolute, error * error, percentage, symmetric, about * about]))
-        self.residuals.update_floats(error)
+        terms, usable = error_terms(target, prediction, self.origin)
+        self.extreme += int((labelled & predicted & ~usable).sum())
+        self.errors.update(terms)
+        self.residuals.update_floats(terms[_ERROR])
 
     @property
     def labelled(self) -> int:
@@ -337,7 +272,7 @@ class RegressionOutcome(_Outcome):
         return super().state() | {"origin": self.origin}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> RegressionOutcome:
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Make an outcome from a state that may be hostile; raises :class:`CorruptProfile`."""
         origin = state.get("origin")
         if not isinstance(origin, float) or not np.isfinite(origin):
@@ -353,31 +288,42 @@ class RegressionOutcome(_Outcome):
         return made
 
 
-Outcome = BinaryOutcome | MulticlassOutcome | RegressionOutcome
+def error_terms(target: Floats, prediction: Floats, origin: float) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return ``ERROR_TERMS`` of the rows that are usable, shape (7, k), and which those are, shape (n,)."""
+    usable = (np.abs(target) < _LARGEST) & (np.abs(prediction) < _LARGEST)
+    usable &= np.abs(np.where(usable, target, 0.0) - origin) < _LARGEST
+    y, p = target[usable], prediction[usable]
+    error = y - p
+    absolute = np.abs(error)
+    size = np.abs(y) + np.abs(p)
+    percentage = np.minimum(absolute / np.maximum(np.abs(y), np.finfo(np.float64).eps), _LARGEST)
+    symmetric = 2 * absolute / np.where(size > 0, size, 1.0)
+    about = y - origin
+    return np.stack([about, error, absolute, error * error, percentage, symmetric, about * about]), usable
 
 
-def empty_outcome(schema: Schema) -> Outcome | None:
-    """Return the empty outcome for a schema's task; None where it has none that is profiled."""
-    if schema.task == "binary":
-        return BinaryOutcome()
-    if schema.task == "multiclass":
-        return MulticlassOutcome(len(schema.classes))
-    if schema.task == "regression":
-        return RegressionOutcome(schema.origins.get(schema.target or "", 0.0))
-    return None
+class ForecastOutcome(RegressionOutcome):
+    """Outcomes of a forecasting task: those of a regression, and the ``scale`` of the naive forecast, None where unknown."""
 
+    def __init__(self, origin: float = 0.0, scale: float | None = None) -> None:
+        super().__init__(origin)
+        self.scale = scale
 
-def read_outcome(state: Mapping[str, Any], schema: Schema) -> Outcome:
-    """Make an outcome from a stored state; raises :class:`CorruptProfile` where it is not what the schema says."""
-    like = empty_outcome(schema)
-    if like is None:
-        raise CorruptProfile("an outcome is stored although the schema has no task")
-    made = like.from_state(state)
-    if isinstance(made, MulticlassOutcome) and made.classes != len(schema.classes):
-        raise CorruptProfile("an outcome has another number of classes than the schema")
-    if isinstance(made, RegressionOutcome) and isinstance(like, RegressionOutcome) and made.origin != like.origin:
-        raise CorruptProfile(f"an outcome has the origin {made.origin}, not {like.origin} as the schema says")
-    return made
+    def _empty(self) -> ForecastOutcome:
+        return ForecastOutcome(self.origin, self.scale)
+
+    def state(self) -> State:
+        """Return the content as plain values and arrays."""
+        return super().state() | {"scale": self.scale}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Make an outcome from a state that may be hostile; raises :class:`CorruptProfile`."""
+        made, scale = super().from_state(state), state.get("scale", "missing")
+        if scale is not None and not (isinstance(scale, float) and 0 <= scale < np.inf):
+            raise CorruptProfile("an outcome's scale is no number from 0 on")
+        made.scale = scale
+        return made
 
 
 def _place(codes: np.ndarray[Any, np.dtype[np.int16]], classes: int) -> Int64s:

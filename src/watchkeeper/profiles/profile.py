@@ -22,10 +22,10 @@ from watchkeeper.errors import (
 )
 from watchkeeper.profiles import codec
 from watchkeeper.profiles.column import Column, NumericColumn, empty_column, profiled_columns, read_column
-from watchkeeper.profiles.outcome import empty_outcome, read_outcome
 from watchkeeper.profiles.rows import outcome_rows
 from watchkeeper.profiles.sample import RowSample
 from watchkeeper.profiles.segments import MISSING_VALUE, Segments, Timeline
+from watchkeeper.profiles.tasks import as_part, empty_outcome, read_outcome
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.kernel import Int64s
 from watchkeeper.sketches.protocol import State, count_of, merge_all, part_of
@@ -82,7 +82,7 @@ class Profile:
         self.end: int | None = None
 
     def _empty_outcome(self) -> Any:
-        return empty_outcome(self.schema)
+        return empty_outcome(self.schema, part=True)
 
     @property
     def window(self) -> Window | None:
@@ -230,7 +230,7 @@ class Profile:
             if name in self.segments:
                 made.segments[name] = self.segments[name]
             elif self.rows:
-                made.segments[name].outcomes[MISSING_VALUE] = self.outcome.copy()
+                made.segments[name].outcomes[MISSING_VALUE] = as_part(self.outcome)
         made.timeline = self.timeline if self.timeline is not None else made.timeline
         return made
 
@@ -264,10 +264,10 @@ class Profile:
         made.columns = {name: read_column(part_of(columns, name), schema, name) for name in columns}
 
         def read(part: Mapping[str, Any]) -> Any:
-            return read_outcome(part, schema)
+            return read_outcome(part, schema, part=True)
 
         if made.outcome is not None:
-            made.outcome = read(part_of(state, "outcome"))
+            made.outcome = read_outcome(part_of(state, "outcome"), schema)
             made.segments = {c: Segments.from_state(part_of(segments, c), made._empty_outcome, read) for c in segments}
         if made.timeline is not None:
             made.timeline = Timeline.from_state(part_of(state, "timeline"), made._empty_outcome, read)

@@ -6,16 +6,23 @@ from dataclasses import dataclass, fields
 from typing import Self
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from watchkeeper.capture.batch import Batch, Texts
+from watchkeeper.capture.batch import Batch, Texts, hash_texts, to_texts
+from watchkeeper.capture.sets import label_sets
 from watchkeeper.schema import Schema, label_text
-from watchkeeper.sketches.kernel import Floats, Int64s
+from watchkeeper.sketches import kernel
+from watchkeeper.sketches.kernel import Floats, Int64s, UInt64s
 
 MISSING = -1
 STRANGE = -2
 CALIBRATION_BINS = 15
+RANKS = 10
+"""Part of the format: so many places of a list of predicted classes are told apart."""
 _EPS = float(np.finfo(np.float64).eps)
+_LARGEST_RELEVANCE, _LARGEST_WEIGHT = 1e100, 1e20
 Codes = NDArray[np.int16]
 
 
@@ -61,18 +68,108 @@ class NumberRows(_Rows):
         return len(self.target)
 
 
-OutcomeRows = ClassRows | NumberRows
+@dataclass(frozen=True, slots=True)
+class RankRows(_Rows):
+    """Rows of a ranking task, each array of shape (n,).
+
+    ``query`` is the hash of the query, ``asked`` whether there is one; ``score`` is what the list is ordered by, NaN
+    where there is none; ``relevance`` is NaN where missing, or not a number from 0 on (``strange``). ``tie`` orders rows
+    of one score: a hash of the row's id, or of its content where it has none.
+    """
+
+    query: UInt64s
+    asked: NDArray[np.bool_]
+    score: Floats
+    relevance: Floats
+    strange: NDArray[np.bool_]
+    tie: UInt64s
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+
+@dataclass(frozen=True, slots=True)
+class SetRows(_Rows):
+    """Rows of a multilabel task: ``label`` and ``prediction`` of shape (classes, n), the others of shape (n,).
+
+    ``labelled`` and ``predicted`` say whether there is a set, be it empty; ``strange_label`` and ``strange_prediction``
+    whether it holds a label that is not among the classes.
+    """
+
+    label: NDArray[np.bool_]
+    prediction: NDArray[np.bool_]
+    labelled: NDArray[np.bool_]
+    predicted: NDArray[np.bool_]
+    strange_label: NDArray[np.bool_]
+    strange_prediction: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.labelled)
+
+
+@dataclass(frozen=True, slots=True)
+class ManyRows:
+    """Rows of a multiclass task with thousands of classes: ``label``, ``prediction``, ``rank`` of shape (n,).
+
+    The first two are places in ``names``, whose hashes stand beside them, -1 where missing; ``rank`` is the place of the
+    label in the list of predicted classes, from 0, -1 where it is not among the first 10.
+    """
+
+    label: Int64s
+    prediction: Int64s
+    rank: Int64s
+    names: list[str]
+    hashes: UInt64s
+
+    def take(self, places: Int64s | slice) -> ManyRows:
+        """Return the rows at ``places``."""
+        return ManyRows(self.label[places], self.prediction[places], self.rank[places], self.names, self.hashes)
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedRows:
+    """Rows of a task with the weight of each, shape (n,), NaN where it is missing, below 0 or beyond 1e20."""
+
+    rows: ClassRows | NumberRows
+    weight: Floats
+
+    def take(self, places: Int64s | slice) -> WeightedRows:
+        """Return the rows at ``places``."""
+        return WeightedRows(self.rows.take(places), self.weight[places])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+OutcomeRows = ClassRows | NumberRows | RankRows | SetRows | ManyRows | WeightedRows
 
 
 def outcome_rows(batch: Batch) -> OutcomeRows | None:
     """Return what the outcome of a batch is made from; None where the schema names no task that is profiled."""
+    plain, schema = _plain_rows(batch), batch.schema
+    if schema.weight is None or not isinstance(plain, ClassRows | NumberRows):
+        return plain
+    weight = batch.numbers(schema.weight).values + 0.0
+    return WeightedRows(plain, np.where((weight >= 0) & (weight <= _LARGEST_WEIGHT), weight, np.nan))
+
+
+def _plain_rows(batch: Batch) -> ClassRows | NumberRows | RankRows | SetRows | ManyRows | None:
     schema = batch.schema
-    if schema.task == "regression":
+    if schema.task in {"regression", "forecasting"}:
         empty = np.full(batch.rows, np.nan)
         target = batch.numbers(schema.target).values if schema.target else empty
         return NumberRows(target, batch.numbers(schema.prediction).values if schema.prediction else empty)
+    if schema.task == "ranking":
+        return _ranking(batch)
+    if schema.task == "multilabel":
+        return _sets(batch)
     if schema.task not in {"binary", "multiclass"}:
         return None
+    if schema.many_classes and schema.task == "multiclass":
+        return _many(batch)
     places = class_places(schema)
     label = _codes(batch, schema.target, places)
     prediction = _codes(batch, schema.prediction, places)
@@ -146,6 +243,91 @@ def _multiclass(batch: Batch, label: Codes, prediction: Codes) -> ClassRows:
     return ClassRows(
         label, prediction, scores, probable, loss, brier, _bins(confidence), confidence, np.equal(best, label)
     )
+
+
+def _ranking(batch: Batch) -> RankRows:
+    schema, missing = batch.schema, np.full(batch.rows, np.nan)
+    column = next(iter(schema.scores().values()), schema.prediction)
+    score = batch.numbers(column).values + 0.0 if column else missing
+    target = batch.numbers(schema.target).values + 0.0 if schema.target else missing
+    strange = ~np.isnan(target) & ~((target >= 0) & (target < _LARGEST_RELEVANCE))
+    query = batch.words(schema.query) if schema.query else np.zeros(batch.rows, dtype=np.uint64)
+    asked = np.full(batch.rows, schema.query is not None)
+    if schema.query:
+        asked &= ~batch.column(schema.query).is_null(nan_is_null=True).to_numpy(zero_copy_only=False)
+    return RankRows(
+        kernel.combine_hashes([query]),
+        asked,
+        np.where(np.isfinite(score), score, np.nan),
+        np.where(strange, np.nan, target),
+        strange,
+        _ties(batch),
+    )
+
+
+def _sets(batch: Batch) -> SetRows:
+    schema, places = batch.schema, class_places(batch.schema)
+    label, labelled, strange = _members(batch, schema.target, places)
+    prediction, predicted, odd = _members(batch, schema.prediction, places)
+    if schema.prediction is None and schema.score is not None:
+        given = [schema.scores().get(c) for c in schema.classes]
+        scores = np.stack([batch.numbers(c).values if c else np.full(batch.rows, -np.inf) for c in given])
+        prediction, predicted = scores >= schema.threshold, ~np.isnan(scores).any(axis=0)
+    return SetRows(label, prediction, labelled, predicted, strange, odd)
+
+
+def _members(
+    batch: Batch, column: str | None, places: dict[str, int]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return which labels each row's set has, shape (classes, n), whether it has a set, and whether an unknown label."""
+    sets = np.zeros((len(places) + 1, batch.rows), dtype=bool)
+    if column is None:
+        return sets[:-1], sets[-1], sets[-1]
+    found = label_sets(batch.column(column))
+    codes = np.array([places.get(name, -1) for name in found.names] + [-1], dtype=np.int64)
+    sets[codes[found.codes], found.rows] = True  # what is unknown falls in the last row
+    return sets[:-1], found.there, sets[-1]
+
+
+def _many(batch: Batch) -> ManyRows:
+    schema, missing = batch.schema, np.full(batch.rows, -1, dtype=np.int64)
+    names: dict[str, int] = {}
+    label = missing
+    if schema.target is not None:
+        found, row, _ = _listed(batch.column(schema.target), names)
+        label = missing.copy()
+        label[row] = found
+    prediction, rank = missing.copy(), missing.copy()
+    if schema.prediction is not None:
+        found, row, place = _listed(batch.column(schema.prediction), names)
+        prediction[row[place == 0]] = found[place == 0]
+        right = (found == label[row]) & (found >= 0) & (place < RANKS)
+        rank[row[right][::-1]] = place[right][::-1]  # the first place, where a class is named twice
+    return ManyRows(label, prediction, rank, list(names), hash_texts(pa.array(list(names), pa.string())))
+
+
+def _listed(column: pa.Array, names: dict[str, int]) -> tuple[Int64s, Int64s, Int64s]:
+    """Return the classes of a column, those of a list one by one: place in ``names``, row, and place in the row's list."""
+    if pa.types.is_nested(column.type):
+        row = pc.list_parent_indices(column).to_numpy(zero_copy_only=False).astype(np.int64)
+        column = pc.list_flatten(column)
+    else:
+        row = np.arange(len(column), dtype=np.int64)
+    texts = to_texts(column)
+    places = [names.setdefault(n, len(names)) if n != "nan" else -1 for n in texts.names.to_pylist()]
+    first = np.concatenate([[True], row[1:] != row[:-1]])[: len(row)]
+    start = np.flatnonzero(first)[np.cumsum(first) - 1] if len(row) else row
+    return np.array([*places, -1], dtype=np.int64)[texts.codes], row, np.arange(len(row)) - start
+
+
+def _ties(batch: Batch) -> UInt64s:
+    """Return what orders rows that are alike otherwise: the same on every machine, and as good as by chance."""
+    schema = batch.schema
+    missing = None if schema.id is None else batch.column(schema.id).is_null().to_numpy(zero_copy_only=False)
+    if missing is not None and not missing.any():
+        return batch.row_hashes([str(schema.id)])
+    content = batch.row_hashes(sorted(schema.kinds))
+    return content if missing is None else np.where(missing, content, batch.row_hashes([str(schema.id)]))
 
 
 def _losses(own: Floats, error: Floats, known: NDArray[np.bool_]) -> tuple[Floats, Floats]:

@@ -10,8 +10,9 @@ import numpy as np
 from watchkeeper.capture.batch import Texts
 from watchkeeper.capture.batch import hash_texts as batch_hashes
 from watchkeeper.errors import CorruptProfile
-from watchkeeper.profiles.outcome import BinaryOutcome, Outcome
+from watchkeeper.profiles.outcome import BinaryOutcome
 from watchkeeper.profiles.rows import OutcomeRows
+from watchkeeper.profiles.tasks import Outcome
 from watchkeeper.sketches import kernel
 from watchkeeper.sketches.categories import hash_texts
 from watchkeeper.sketches.kernel import Int64s

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.metrics.dependence import FEWEST_DAYS
 from watchkeeper.profiles.column import CategoricalColumn, NumericColumn
+from watchkeeper.profiles.many import ManyClassOutcome
+from watchkeeper.profiles.multilabel import MultilabelOutcome
 from watchkeeper.profiles.outcome import RegressionOutcome
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.profiles.ranking import RankingOutcome
 from watchkeeper.profiles.segments import SEGMENT_CAP
+from watchkeeper.profiles.tasks import plain_outcome
+from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
 
 _MOST = 8
 
@@ -18,7 +25,7 @@ def notices(comparison: Comparison) -> list[str]:
     found = _guesses(reference) + _of_task(reference)
     for side, profile in (("the reference", reference), ("the current data", current)):
         found += _of_columns(profile, side) + _of_outcome(profile, side) + _of_segments(profile, side)
-    return found + _of_time(reference) + _of_repeats(reference, current)
+    return list(dict.fromkeys(found)) + _of_time(reference) + _of_repeats(reference, current)
 
 
 def _guesses(profile: Profile) -> list[str]:
@@ -63,16 +70,24 @@ def _of_columns(profile: Profile, side: str) -> list[str]:
 
 
 def _of_outcome(profile: Profile, side: str) -> list[str]:
-    outcome = profile.outcome
+    outcome = plain_outcome(profile.outcome)
     if outcome is None:
         return []
-    found = []
+    found = _of_weights(profile, side)
     if isinstance(outcome, RegressionOutcome):
         if outcome.extreme:
             found.append(
                 f"In {side}, {outcome.extreme} rows with targets or predictions beyond 1e75 take no part in errors."
             )
         return found
+    if isinstance(outcome, RankingOutcome):
+        return _of_lists(outcome, side)
+    if isinstance(outcome, ManyClassOutcome):
+        if outcome.sampled:
+            found.append(f"In {side}, F1 is that of {len(outcome.names):,} classes, drawn by hash; there are more.")
+        return found
+    if isinstance(outcome, MultilabelOutcome):
+        return _of_sets(outcome, side)
     if outcome.strange:
         known = ", ".join(profile.schema.classes[:5])
         found.append(f"In {side}, {outcome.strange} rows have a label or prediction of no known class ({known}).")
@@ -83,6 +98,42 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
         )
     if profile.schema.score is not None and outcome.scoreless:
         found.append(f"In {side}, {outcome.scoreless} rows have no score.")
+    return found
+
+
+def _of_weights(profile: Profile, side: str) -> list[str]:
+    if profile.schema.weight is None:
+        return []
+    if not isinstance(profile.outcome, WeightedClassOutcome | WeightedNumberOutcome):
+        return [f"Weights are not used for the task {profile.schema.task!r}: every row counts once."]
+    found = ["Metrics are weighted; columns, curves and confusion matrices count every row once."]
+    if profile.outcome.unweighted:
+        found.append(f"In {side}, {profile.outcome.unweighted} rows have no weight from 0 to 1e20: they weigh nothing.")
+    return found
+
+
+def _of_sets(outcome: MultilabelOutcome, side: str) -> list[str]:
+    found = []
+    if outcome.strange:
+        found.append(
+            f"In {side}, {outcome.strange} rows have labels that are not among the classes; these are left out."
+        )
+    if outcome.unpredicted:
+        found.append(f"In {side}, {outcome.unpredicted} rows have a label and no prediction.")
+    return found
+
+
+def _of_lists(outcome: RankingOutcome, side: str) -> list[str]:
+    found = []
+    if outcome.sampled:
+        kept = f"{len(np.unique(outcome.query)):,} lists, drawn by hash"
+        found.append(f"In {side}, there are more lists than are kept: metrics are those of {kept}.")
+    if outcome.unasked or outcome.unscored:
+        found.append(
+            f"In {side}, {outcome.unasked} rows have no query and {outcome.unscored} no score: they are in no list."
+        )
+    if outcome.strange:
+        found.append(f"In {side}, {outcome.strange} relevances are below 0 or no numbers, and count as not known.")
     return found
 
 

@@ -112,7 +112,7 @@ def _outcome_rows(change: MetricChange, verdict: Verdict | None, coverage: float
         yield (
             measurement_row(metric.name, change.current, reference, judged, metric.unit)
             | segment
-            | {"coverage": coverage}
+            | {"coverage": coverage, "params": metric.params}
         )
     if change.estimated.known:
         judged = verdict if change.from_estimate else None

@@ -14,9 +14,10 @@ from watchkeeper.detection.verdict import Verdict
 from watchkeeper.metrics import classification
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, SEGMENT_METRICS, TASKS, Metric
-from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome, Outcome
+from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
-from watchkeeper.report import words
+from watchkeeper.profiles.tasks import Outcome, plain_outcome
+from watchkeeper.report import outcome_view, words
 from watchkeeper.report.distribution import distribution, summary
 from watchkeeper.report.notices import notices
 from watchkeeper.report.summary import headline, ranked_columns, sentences
@@ -53,6 +54,8 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "performance": [metric_row(change, verdict) for change, verdict in comparison.performance],
         "confusion": _confusion(comparison),
         "calibration": _calibration(comparison),
+        "curves": outcome_view.curves(comparison),
+        "classes": outcome_view.classes(comparison),
         "timeline": _timeline(comparison),
         "segments": _segments(comparison),
         "columns": _columns(comparison),
@@ -134,7 +137,7 @@ def _plain_row(
 
 
 def _confusion(comparison: Comparison) -> dict[str, Any] | None:
-    outcomes = comparison.reference.outcome, comparison.current.outcome
+    outcomes = plain_outcome(comparison.reference.outcome), plain_outcome(comparison.current.outcome)
     if not all(isinstance(o, BinaryOutcome | MulticlassOutcome) for o in outcomes):
         return None
     matrices = [classification.confusion_matrix(o) for o in outcomes]  # type: ignore[arg-type]
@@ -151,7 +154,8 @@ def _confusion(comparison: Comparison) -> dict[str, Any] | None:
 
 def _calibration(comparison: Comparison) -> dict[str, Any] | None:
     found = {}
-    for side, outcome in (("reference", comparison.reference.outcome), ("current", comparison.current.outcome)):
+    for side, profile in (("reference", comparison.reference), ("current", comparison.current)):
+        outcome = plain_outcome(profile.outcome)
         if not isinstance(outcome, BinaryOutcome | MulticlassOutcome) or outcome.losses.count == 0:
             return None
         fields = ("lower", "upper", "n", "score", "rate", "low", "high")

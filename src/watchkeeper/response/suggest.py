@@ -15,7 +15,14 @@ from watchkeeper.profiles.profile import Profile
 from watchkeeper.response.document import flow
 from watchkeeper.schema import Schema
 
-HEADLINES = {"binary": ("roc_auc", "f1"), "multiclass": ("f1_macro", "accuracy"), "regression": ("rmse", "mae")}
+HEADLINES = {
+    "binary": ("roc_auc", "f1"),
+    "multiclass": ("f1_macro", "accuracy"),
+    "regression": ("rmse", "mae"),
+    "multilabel": ("f1_micro", "subset_accuracy"),
+    "forecasting": ("mae", "rmse"),
+    "ranking": ("ndcg", "mrr"),
+}
 """What a task is judged by, the first by segment too."""
 _MOST_SEGMENTS = 10
 _Line = str | dict[str, Any]
