@@ -101,6 +101,8 @@ DRIFT: dict[str, Metric] = {
 WASSERSTEIN_FLOOR_LARGE = 0.05
 """Floor of ``wasserstein`` where both sides have 10,000 effective rows."""
 LARGE = 10_000
+ABUNDANT = 50_000
+"""From so many effective rows on both sides, an effect has to be shown to be above its floor, not only to exist."""
 TASKS: dict[str, dict[str, tuple[Metric, Compute]]] = {
     "binary": CLASSIFICATION,
     "multiclass": CLASSIFICATION,

@@ -12,6 +12,7 @@ from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange, calibrator_of, days_of, estimate_metric
 from watchkeeper.detection.verdict import Verdict
 from watchkeeper.metrics import classification
+from watchkeeper.metrics.chance import Chance
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, SEGMENT_METRICS, TASKS, Metric
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome, Outcome
@@ -20,6 +21,7 @@ from watchkeeper.report import words
 from watchkeeper.report.distribution import distribution, summary
 from watchkeeper.report.notices import notices
 from watchkeeper.report.summary import headline, ranked_columns, sentences
+from watchkeeper.report.tables import column_chances
 from watchkeeper.window import day_window, moment, zone_info
 
 FORMAT = "watchkeeper.view/1"
@@ -106,7 +108,7 @@ def check_value(verdict: Verdict | None, said: str) -> dict[str, Any]:
         "effect_low": evidence.low,
         "effect_high": evidence.high,
         "floor": evidence.floor,
-        "p_value": evidence.p_value,
+        "p_value": evidence.deciding,
         "alpha": verdict.alpha,
         "detectable": verdict.detectable,
     }
@@ -242,7 +244,8 @@ def _column(
         "kind": schema.kinds[change.name],
         "role": schema.role(change.name),
         "metric": change.metric.name,
-        "distances": [_distance(change, name, value) for name, value in change.distances.items() if name in DRIFT],
+        "distances": _distances(comparison, change, verdict),
+        "tests": change.tests,
         "quality": quality,
         "new_categories": change.new_categories,
         "reference": summary(before),
@@ -250,6 +253,16 @@ def _column(
         "distribution": distribution(before, after),
         **check_value(verdict, words.column_words(change, verdict, before, after)),
     }
+
+
+def _distances(comparison: Comparison, change: ColumnChange, verdict: Verdict | None) -> list[dict[str, Any]]:
+    chances = column_chances(comparison, change, verdict)
+    told = []
+    for name, value in change.distances.items():
+        if name in DRIFT:
+            known = chances.get(name, Chance(math.nan, math.nan))
+            told.append(_distance(change, name, value) | {"p_value": known.p_value, "detectable": known.detectable})
+    return told
 
 
 def _distance(change: ColumnChange, name: str, value: float) -> dict[str, Any]:

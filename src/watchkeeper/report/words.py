@@ -121,8 +121,10 @@ def column_words(change: ColumnChange, verdict: Verdict | None, before: Column, 
         return f"{what} It moved by {size}; {number(evidence.floor)} is enough to matter."
     if verdict.name == "not enough data":
         return f"{what} There is not enough data to tell a move below {number(verdict.detectable)}."
-    if evidence.p_value <= verdict.alpha:
+    if evidence.p_value <= verdict.alpha and evidence.effect <= evidence.floor:
         return f"{what} It moved by {size}, less than the {number(evidence.floor)} that matters."
+    if evidence.p_value <= verdict.alpha:
+        return f"{what} It moved by {size}; that this is more than the {number(evidence.floor)} that matters may be chance."
     return f"{what} What difference there is may be chance."
 
 
