@@ -71,7 +71,9 @@ KINDS: dict[str, Callable[[np.random.Generator, int], Numbers]] = {
 }
 
 
-def rejected(kind: str, rng: np.random.Generator, sizes: tuple[int, int] = (300, 240), runs: int = 400) -> dict[str, float]:
+def rejected(
+    kind: str, rng: np.random.Generator, sizes: tuple[int, int] = (300, 240), runs: int = 400
+) -> dict[str, float]:
     """Return how often each distance has p <= .05 where nothing changed."""
     count: dict[str, int] = {}
     for _ in range(runs):
@@ -100,16 +102,22 @@ def test_the_gate_sees_a_null_that_forgets_one_side(rng: np.random.Generator, mo
     assert {"psi", "chi2", "cramer_von_mises", "anderson_darling", "energy_distance"} <= set(found)
 
 
-def test_a_shift_of_the_detectable_size_is_found_about_four_times_in_five(rng: np.random.Generator) -> None:
-    """The size is told in the unit of the distance, of the population: for a shifted normal both are known."""
+def test_a_change_of_the_detectable_size_is_found_at_least_four_times_in_five(rng: np.random.Generator) -> None:
+    """The size is told in the unit of the distance, of the population: for a shifted normal it is known."""
     sizes, runs = (500, 400), 150
-    reach = evidence(rng.normal(size=sizes[0]), rng.normal(size=sizes[1]))["kolmogorov_smirnov"].detectable
-    shift = 2 * stats.norm.ppf((reach + 1) / 2)
-    found = [
-        evidence(rng.normal(size=sizes[0]), rng.normal(shift, 1, sizes[1]))["kolmogorov_smirnov"].p_value <= 0.05
-        for _ in range(runs)
-    ]
-    assert 0.7 < np.mean(found) < 0.95
+    reach = evidence(rng.normal(size=sizes[0]), rng.normal(size=sizes[1]))
+    shift = 2 * stats.norm.ppf((reach["kolmogorov_smirnov"].detectable + 1) / 2)
+    found = [evidence(rng.normal(size=sizes[0]), rng.normal(shift, 1, sizes[1])) for _ in range(runs)]
+    assert np.mean([one["kolmogorov_smirnov"].p_value <= 0.05 for one in found]) > 0.75
+    few = Bins(np.array([250, 250]), np.array([200, 200]), ["a", "b"])
+    move = chances(few, None, Sizes(500, 400))["psi"].detectable  # (p - q)^2 / .25 = move for shares near a half
+    shares = 0.5, 0.5 + math.sqrt(move / 4)
+    hits = 0
+    for _ in range(2_000):
+        counts = [rng.binomial(n, share) for n, share in zip(sizes, shares, strict=True)]
+        made = Bins(np.array([counts[0], 500 - counts[0]]), np.array([counts[1], 400 - counts[1]]), ["a", "b"])
+        hits += chances(made, None, Sizes(500, 400))["psi"].p_value <= 0.05
+    assert hits / 2_000 == pytest.approx(0.8, abs=0.04)
 
 
 def test_relevant_difference_is_the_rule_for_large_samples() -> None:

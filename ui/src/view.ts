@@ -72,12 +72,21 @@ export type Distribution =
   | { kind: "datetime"; edges: string[]; reference: number[]; current: number[] }
   | { kind: "categorical"; values: string[]; reference: number[]; current: number[]; other: [number, number] | null };
 
+/** One aspect of a change; `unit` where a change of units is guessed. */
+export interface ColumnPart {
+  aspect: "unit" | "shift" | "spread" | "tails" | "new categories" | "vanished categories" | "shares" | "nulls";
+  size: number; before: number | null; after: number | null; names: string[]; words: string;
+  unit: { old: string; new: string; explained: number; by: "values" | "shape" } | null;
+}
+
 export interface ColumnRow extends Check {
   name: string;
   kind: string;               // numeric, categorical, boolean, datetime, text, ...
   role: string;               // feature, score, prediction, target, segment, ...
   metric: string;             // name of the effect: wasserstein (in sd of the reference) or jensen_shannon
-  distances: MetricRow[];     // every univariate drift metric of the column (current holds the value)
+  distances: MetricRow[];     // every univariate drift metric of the column (current holds the value), with its own p-value
+  tests: Record<string, number>; // p-values that the evidence is made of: g, kolmogorov_smirnov, mean
+  changes: ColumnPart[];      // what changed, of columns that alarm: shift, spread, tails, categories, nulls, a unit that is guessed
   quality: MetricRow[];       // null_share, distinct_count, out_of_range_share, new_category_share
   new_categories: string[];   // at most ten
   reference: Summary; current: Summary;

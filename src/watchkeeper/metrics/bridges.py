@@ -75,7 +75,7 @@ def _lugannani_rice(weights: Floats, value: float) -> float:
     mean, variance = float(weights.sum()), 2 * float((weights**2).sum())
     if abs(value - mean) < 1e-4 * math.sqrt(variance):  # the formula is 0/0 at the mean; its limit there
         third = 8 * float((weights**3).sum()) / variance**1.5
-        return 0.5 - third / (6 * math.sqrt(2 * math.pi))
+        return 0.5 - third / float(6 * math.sqrt(2 * math.pi))
 
     def slope(t: float) -> float:
         return float((weights / (1 - 2 * t * weights)).sum()) - value

@@ -21,7 +21,9 @@ from watchkeeper.pipeline.changes import Changes
 from watchkeeper.pipeline.incidents import Incidents
 from watchkeeper.pipeline.measure import NUMBERS
 from watchkeeper.pipeline.rules import InForce, Rules
+from watchkeeper.pipeline.units_told import units_told
 from watchkeeper.pipeline.values import Place
+from watchkeeper.profiles.profile import Profile
 from watchkeeper.response.evaluate import evaluate
 from watchkeeper.response.incidents import Explanation, explain, identity, react
 from watchkeeper.response.schedule import Schedule
@@ -41,12 +43,16 @@ _BEFORE = 14
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A sealed window with its rows and its measurements as they are known at the seal."""
+    """A sealed window with its rows and its measurements as they are known at the seal.
+
+    ``between`` returns the profile of the rows between two moments, in microseconds; None where there are none.
+    """
 
     version: Version
     window: Place
     rows: int
     numbers: Mapping[Series, tuple[float | int | None, ...]]
+    between: Callable[[int, int], Profile | None] | None = None
 
 
 class Findings:
@@ -174,7 +180,7 @@ class Detecting:
         history = self._findings.history_of(connection, sealed)
         keys = {identity(f): SeriesKey(f.metric, f.column, f.segment, f.source) for f in evidence}
         earlier = {check: [_effect(p, key) for p in history(key)[-_BEFORE:]] for check, key in keys.items()}
-        return explain(evidence, earlier)
+        return units_told(explain(evidence, earlier), sealed)
 
 
 def _effect(point: Point, key: SeriesKey) -> float:

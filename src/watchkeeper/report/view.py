@@ -18,13 +18,17 @@ from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, SEGMENT_METRICS, TASKS
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome, Outcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.report import words
+from watchkeeper.report.change_words import changes
 from watchkeeper.report.distribution import distribution, summary
 from watchkeeper.report.notices import notices
-from watchkeeper.report.summary import headline, ranked_columns, sentences
+from watchkeeper.report.ranking import ranked_columns
+from watchkeeper.report.summary import headline, sentences
 from watchkeeper.report.tables import column_chances
 from watchkeeper.window import day_window, moment, zone_info
 
 FORMAT = "watchkeeper.view/1"
+_TOLD = {"unit", "tails", "vanished categories"}
+"""What the words on a column's verdict do not say yet."""
 _NO_CHECK = dict.fromkeys(("effect", "effect_low", "effect_high", "floor", "p_value", "alpha", "detectable"))
 
 
@@ -225,12 +229,19 @@ def _columns(comparison: Comparison) -> list[dict[str, Any]]:
         quality.setdefault(column.name, []).append(
             _plain_row(change.metric, change.reference, change.current, verdict, said)
         )
-    whole = comparison.column_verdicts()
+    whole, changed = comparison.column_verdicts(), changes(comparison)
     rows = []
     for column, judged in ranked_columns(comparison):
         row = _column(comparison, column, judged, quality.get(column.name, []))
         alarms = [q["words"] for q in row["quality"] if q["verdict"] in {"warning", "critical"}]
-        rows.append(row | {"verdict": whole[column.name], "words": " ".join([row["words"], *alarms])})
+        parts = changed.get(column.name, [])
+        told = [part["words"] for part in parts if part["aspect"] in _TOLD]
+        outcome: dict[str, Any] = {
+            "verdict": whole[column.name],
+            "words": " ".join([row["words"], *told, *alarms]),
+            "changes": parts,
+        }
+        rows.append(row | outcome)
     return rows
 
 

@@ -162,7 +162,7 @@ def _category_words(change: ColumnChange, before: CategoricalColumn, after: Cate
         return f"{change.name} had about {counts[0]:,} distinct values before, and {counts[1]:,} now."
     value = max(sorted(shares), key=lambda v: abs(shares[v][1] - shares[v][0]))
     then, now = shares[value]
-    return f"{_quoted(value)} makes up {number(now, 'share')} of {change.name}, {number(then, 'share')} before."
+    return f"{quoted(value)} makes up {number(now, 'share')} of {change.name}, {number(then, 'share')} before."
 
 
 def _went(before: float, after: float) -> str:
@@ -193,10 +193,11 @@ def quality_words(column: ColumnChange, change: QualityChange, verdict: Verdict 
 def _listed(values: list[str]) -> str:
     if not values:
         return ""
-    return ": " + ", ".join(map(_quoted, values[:3])) + (" and others" if len(values) > 3 else "")
+    return ": " + ", ".join(map(quoted, values[:3])) + (" and others" if len(values) > 3 else "")
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """Return a category between quotes, cut after 40 characters."""
     short = value if len(value) <= 40 else value[:37] + "..."
     return f"'{short}'"
 
