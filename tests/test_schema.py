@@ -16,7 +16,7 @@ WHOLE: dict[str, Any] = {
     "weight": "w", "latency": "took", "error": "failure", "cpu": "seconds", "memory": "bytes",
     "features": ["x"], "segments": ["city"], "sensitive": ["sex"], "kinds": {"x": "numeric"},
     "task": "multiclass", "positive": "a", "classes": ["a", "b"], "threshold": 0.25, "zone": "Europe/Berlin",
-    "privileged": {"sex": "m"}, "origins": {"x": 3.0}, "guessed": ["zone"],
+    "privileged": {"sex": "m"}, "origins": {"x": 3.0}, "guessed": ["zone"], "importances": {"x": 2.0},
 }  # fmt: skip
 
 

@@ -106,7 +106,7 @@ def test_every_conversion_is_found_again(conversion: units.Conversion, rng: np.r
     assert found is not None
     pairs = [f"{found.old} to {found.new}", *found.others]
     assert f"{conversion.old} to {conversion.new}" in pairs
-    assert found.explained > 0.8
+    assert found.explained > 0.6
 
 
 def test_centre_spread_and_tails_are_told_apart(rng: np.random.Generator) -> None:

@@ -84,6 +84,7 @@ export interface ColumnRow extends Check {
   kind: string;               // numeric, categorical, boolean, datetime, text, ...
   role: string;               // feature, score, prediction, target, segment, ...
   metric: string;             // name of the effect: wasserstein (in sd of the reference) or jensen_shannon
+  importance: number | null;  // part of all importance, where the reference says
   distances: MetricRow[];     // every univariate drift metric of the column (current holds the value), with its own p-value
   tests: Record<string, number>; // p-values that the evidence is made of: g, kolmogorov_smirnov, mean
   changes: ColumnPart[];      // what changed, of columns that alarm: shift, spread, tails, categories, nulls, a unit that is guessed

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.columns import ColumnChange, QualityChange, column_changes
+from watchkeeper.detection.importance import importance_shares, weighed
 from watchkeeper.detection.performance import MetricChange, performance_changes, segment_changes
 from watchkeeper.detection.verdict import Evidence, Verdict, VerdictName, judge, worst
 from watchkeeper.profiles.profile import Profile
@@ -37,6 +38,11 @@ class Comparison:
         found = [v for _, v in self.performance] + [v for _, v in self.segments] + [v for _, v in self.columns]
         found += [v for _, _, v in self.quality]
         return [v for v in found if v is not None]
+
+    @property
+    def importances(self) -> dict[str, float]:
+        """Which part of all importance each column has, as the reference says; empty where it does not."""
+        return importance_shares(self.reference.schema)
 
     def column_verdicts(self) -> dict[str, VerdictName | None]:
         """Return the verdict on each column: an alarm of drift or quality, else that on drift; None where none was judged."""
@@ -78,6 +84,9 @@ def compare_profiles(reference: Profile | Baseline, current: Profile, alpha: flo
         "quality": [c.evidence for _, c in quality],
     }
     verdicts = _judge(families, alpha)
+    schema = baseline.profile.schema
+    verdicts["drift"] = weighed([c.name for c in columns], verdicts["drift"], schema)
+    verdicts["quality"] = weighed([c.name for c, _ in quality], verdicts["quality"], schema)
     return Comparison(
         baseline.profile,
         current,

@@ -74,8 +74,8 @@ def _lugannani_rice(weights: Floats, value: float) -> float:
     """Return the tail of a sum of squares whose largest weight is 1."""
     mean, variance = float(weights.sum()), 2 * float((weights**2).sum())
     if abs(value - mean) < 1e-4 * math.sqrt(variance):  # the formula is 0/0 at the mean; its limit there
-        third = 8 * float((weights**3).sum()) / variance**1.5
-        return 0.5 - third / float(6 * math.sqrt(2 * math.pi))
+        third = 8 * float((weights**3).sum()) / math.pow(variance, 1.5)
+        return 0.5 - third / (6 * math.sqrt(2 * math.pi))
 
     def slope(t: float) -> float:
         return float((weights / (1 - 2 * t * weights)).sum()) - value

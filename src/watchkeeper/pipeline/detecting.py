@@ -12,6 +12,7 @@ from typing import Any
 
 from watchkeeper.detection.between import reference_spread
 from watchkeeper.detection.columns import natural_variations
+from watchkeeper.detection.importance import unpaged
 from watchkeeper.detection.series import Finding, Point, SeriesKey
 from watchkeeper.detection.verdict import worst
 from watchkeeper.detection.watched import PERFORMANCE
@@ -67,7 +68,8 @@ class Findings:
         span = Window(moment(window.start), moment(window.stop))
         found = evaluate(force.monitors, span, latest, self.history_of(connection, sealed), force.share)
         self._remember(sealed, latest)
-        return found
+        baseline = sealed.version.baseline
+        return found if baseline is None else unpaged(found, baseline.profile.schema, force.opening)
 
     def pass_over(self, sealed: Sealed) -> None:
         """Hear of a sealed window that nobody judges: histories that lack it are read anew."""

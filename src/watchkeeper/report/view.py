@@ -236,6 +236,8 @@ def _columns(comparison: Comparison) -> list[dict[str, Any]]:
         alarms = [q["words"] for q in row["quality"] if q["verdict"] in {"warning", "critical"}]
         parts = changed.get(column.name, [])
         told = [part["words"] for part in parts if part["aspect"] in _TOLD]
+        if whole[column.name] in {"warning", "critical"}:
+            told += words.importance_words(row["importance"])
         outcome: dict[str, Any] = {
             "verdict": whole[column.name],
             "words": " ".join([row["words"], *told, *alarms]),
@@ -255,6 +257,7 @@ def _column(
         "kind": schema.kinds[change.name],
         "role": schema.role(change.name),
         "metric": change.metric.name,
+        "importance": comparison.importances.get(change.name),
         "distances": _distances(comparison, change, verdict),
         "tests": change.tests,
         "quality": quality,

@@ -8,6 +8,7 @@ import numpy as np
 
 from watchkeeper.detection.columns import ColumnChange, QualityChange
 from watchkeeper.detection.comparison import Comparison
+from watchkeeper.detection.importance import NEGLIGIBLE
 from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.verdict import Verdict
 from watchkeeper.metrics.estimate import Estimate
@@ -100,6 +101,14 @@ def _evidence_words(metric: Metric, verdict: Verdict) -> str:
     if evidence.effect <= evidence.floor:
         return f"A loss below {gap(evidence.floor, unit)} is not held to matter."
     return f"A loss of {gap(evidence.effect, unit)} ({limits}) may be chance."
+
+
+def importance_words(share: float | None) -> list[str]:
+    """Return a sentence on what importance says about an alarm; none where it is not known."""
+    if share is None:
+        return []
+    little = ", which is why it is at most a warning" if share < NEGLIGIBLE else ""
+    return [f"It makes up {number(share, 'share')} of what the model goes by{little}."]
 
 
 def column_words(change: ColumnChange, verdict: Verdict | None, before: Column, after: Column) -> str:
