@@ -28,6 +28,7 @@ def compare(
     *,
     schema: Schema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     alpha: float = ALPHA,
+    multivariate: bool = False,
     title: str = "",
     threads: int | None = None,
     progress: Tell | None = None,
@@ -47,6 +48,8 @@ def compare(
         Roles and kinds of columns, as far as you know them: a schema, its fields, or the path of a YAML file.
     alpha
         The budget: the chance of any warning at all when nothing has changed.
+    multivariate
+        Look at columns together too: a domain classifier, principal components, correlations, MMD. Takes seconds.
     title
         For the page.
     threads
@@ -76,7 +79,7 @@ def compare(
     sides = _open(reference, "reference", progress), _open(current, "current", progress)
     whole, said = _agree(sides, _given(schema))
     profiles = [_profile(side, whole, name, threads, progress) for side, name in zip(sides, _SIDES, strict=True)]
-    return Report(compare_profiles(profiles[0], profiles[1], alpha), title, said)
+    return Report(compare_profiles(profiles[0], profiles[1], alpha, multivariate=multivariate), title, said)
 
 
 def profile(

@@ -72,6 +72,16 @@ export type Distribution =
   | { kind: "datetime"; edges: string[]; reference: number[]; current: number[] }
   | { kind: "categorical"; values: string[]; reference: number[]; current: number[]; other: [number, number] | null };
 
+/** Several columns at once: the model's outputs first (judged as columns), then the checks of the row samples. */
+export interface Multivariate {
+  scores: { name: string; metric: string; effect: number | null; p_value: number | null; verdict: VerdictName | null }[];
+  checks: (Check & {
+    metric: string; title: string; value: number | null;
+    columns: { name: string; importance: number }[];
+    pairs: { columns: [string, string]; before: number; after: number; p_value: number }[];
+  })[];
+}
+
 /** One aspect of a change; `unit` where a change of units is guessed. */
 export interface ColumnPart {
   aspect: "unit" | "shift" | "spread" | "tails" | "new categories" | "vanished categories" | "shares" | "nulls";
@@ -117,6 +127,7 @@ export interface CompareView {
   timeline: TimePoint[];
   segments: SegmentRow[];
   columns: ColumnRow[];       // sorted: what changed most first
+  multivariate: Multivariate | null; // where it was asked for
 }
 
 export type View = CompareView;

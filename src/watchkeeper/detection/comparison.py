@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.columns import ColumnChange, QualityChange, column_changes
 from watchkeeper.detection.importance import importance_shares, weighed
+from watchkeeper.detection.multivariate import JointChange, multivariate_changes
 from watchkeeper.detection.performance import MetricChange, performance_changes, segment_changes
 from watchkeeper.detection.verdict import Evidence, Verdict, VerdictName, judge, worst
 from watchkeeper.profiles.profile import Profile
 
 ALPHA = 0.05
 """The chance that comparing two samples of one and the same thing gives any warning: the budget of one comparison."""
-SHARES = {"performance": 0.5, "segments": 0.15, "drift": 0.25, "quality": 0.1}
+SHARES = {"performance": 0.5, "segments": 0.15, "drift": 0.25, "quality": 0.1, "multivariate": 0.15}
 """How the budget is divided between families that have checks; within one, each check may spend as much.
 
 Performance has half: it is what matters, drift only explains it."""
@@ -31,12 +32,13 @@ class Comparison:
     segments: list[tuple[MetricChange, Verdict | None]]
     columns: list[tuple[ColumnChange, Verdict | None]]
     quality: list[tuple[ColumnChange, QualityChange, Verdict | None]]
+    multivariate: list[tuple[JointChange, Verdict | None]] = field(default_factory=list)
 
     @property
     def verdicts(self) -> list[Verdict]:
         """Every verdict there is."""
         found = [v for _, v in self.performance] + [v for _, v in self.segments] + [v for _, v in self.columns]
-        found += [v for _, _, v in self.quality]
+        found += [v for _, _, v in self.quality] + [v for _, v in self.multivariate]
         return [v for v in found if v is not None]
 
     @property
@@ -59,12 +61,14 @@ class Comparison:
         return worst(v.name for v in self.verdicts)
 
 
-def compare_profiles(reference: Profile | Baseline, current: Profile, alpha: float = ALPHA) -> Comparison:
+def compare_profiles(
+    reference: Profile | Baseline, current: Profile, alpha: float = ALPHA, *, multivariate: bool = False
+) -> Comparison:
     """Compare two profiles of one schema. A :class:`Baseline` saves time where many are compared with one reference.
 
     Every check may spend an equal part of its family's share of ``alpha`` (Bonferroni), so that the chance of any false
     warning stays at or below ``alpha`` whatever the dependence between checks. Rows of one day count as one block where
-    there is a timestamp with at least five days.
+    there is a timestamp with at least five days. ``multivariate``: look at columns together too, which takes seconds.
 
     Raises
     ------
@@ -77,11 +81,13 @@ def compare_profiles(reference: Profile | Baseline, current: Profile, alpha: flo
     segments = list(segment_changes(baseline, current))
     columns = column_changes(baseline, current)
     quality = [(column, change) for column in columns for change in column.quality]
-    families = {
+    joint = multivariate_changes(baseline.profile, current) if multivariate else []
+    families: dict[str, list[Evidence | None]] = {
         "performance": [c.evidence for c in performance],
         "segments": [c.evidence for c in segments],
         "drift": [c.evidence for c in columns],
         "quality": [c.evidence for _, c in quality],
+        "multivariate": [c.evidence for c in joint],
     }
     verdicts = _judge(families, alpha)
     schema = baseline.profile.schema
@@ -96,6 +102,7 @@ def compare_profiles(reference: Profile | Baseline, current: Profile, alpha: flo
         list(zip(segments, verdicts["segments"], strict=True)),
         list(zip(columns, verdicts["drift"], strict=True)),
         [(column, change, v) for (column, change), v in zip(quality, verdicts["quality"], strict=True)],
+        list(zip(joint, verdicts["multivariate"], strict=True)),
     )
 
 

@@ -109,8 +109,8 @@ def _grow(bins: Int64s, flat: Int64s, slopes: Floats, curves: Floats) -> _Tree:
     for level in range(DEPTH):
         first, width = 2**level - 1, 2**level
         place = ((node - first)[:, None] * (d * BINS) + flat).ravel()
-        sums = [
-            np.bincount(place, np.repeat(part, d), width * d * BINS).reshape(width, d, BINS)
+        sums: list[Floats] = [
+            np.bincount(place, np.repeat(part, d), width * d * BINS).reshape(width, d, BINS).astype(np.float64)
             for part in (slopes, curves)
         ]
         counts = np.bincount(place, minlength=width * d * BINS).reshape(width, d, BINS)

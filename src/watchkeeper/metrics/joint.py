@@ -171,7 +171,7 @@ def _variance(parts: Floats, blocks: Int64s) -> float:
     return float((sums**2).sum()) / len(parts) ** 2 * (len(sums) / max(len(sums) - 1, 1))
 
 
-def mean_discrepancy(reference: Rows, current: Rows) -> Joint | None:
+def mmd(reference: Rows, current: Rows) -> Joint | None:
     """Return the maximum mean discrepancy of the two under a Gaussian kernel, from 128 random Fourier features.
 
     The value is MMD, 0 for equal distributions and at most root 2; the effect is what it exceeds chance by. With independent

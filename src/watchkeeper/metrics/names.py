@@ -98,6 +98,16 @@ DRIFT: dict[str, Metric] = {
         Metric("l_infinity", "Largest difference of a share", "drift", "lower", "share"),
     )
 }
+MULTIVARIATE: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric("classifier_drift", "Domain classifier, AUC out of fold", "drift", "lower", None, 0.05),
+        Metric("reconstruction_error", "Reconstruction error (sd)", "drift", "near zero", "sd", 0.1),
+        Metric("correlation_change", "Largest change of a rank correlation", "drift", "lower", None, 0.1),
+        Metric("mmd", "Maximum mean discrepancy", "drift", "lower", None, 0.05),
+    )
+}
+"""Distances of several columns at once, computed where they are asked for."""
 WASSERSTEIN_FLOOR_LARGE = 0.05
 """Floor of ``wasserstein`` where both sides have 10,000 effective rows."""
 LARGE = 10_000
@@ -127,4 +137,4 @@ MAIN_METRIC = {"binary": "roc_auc", "multiclass": "f1_macro", "regression": "rms
 
 def metric_names() -> list[str]:
     """Return the name of every metric."""
-    return [*CLASSIFICATION, *REGRESSION, *QUALITY, *DRIFT]
+    return [*CLASSIFICATION, *REGRESSION, *QUALITY, *DRIFT, *MULTIVARIATE]

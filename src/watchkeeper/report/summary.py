@@ -8,6 +8,7 @@ from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.verdict import Verdict
 from watchkeeper.metrics.names import MAIN_METRIC
 from watchkeeper.report.change_words import changes, units_sentence
+from watchkeeper.report.joint_words import joint_sentence
 from watchkeeper.report.ranking import RANK, ranked_columns
 from watchkeeper.report.words import metric_words, number, quality_words, segment_name, shift_words, spread
 
@@ -75,7 +76,14 @@ def _alarms(items: list[tuple[MetricChange, Verdict | None]]) -> list[MetricChan
 
 def sentences(comparison: Comparison) -> list[str]:
     """Return what changed most, how, and what it did to the model."""
-    return [*_what_changed(comparison), *_what_broke(comparison), *_what_it_did(comparison), *_where(comparison)]
+    together = joint_sentence(comparison)
+    return [
+        *_what_changed(comparison),
+        *([together] if together else []),
+        *_what_broke(comparison),
+        *_what_it_did(comparison),
+        *_where(comparison),
+    ]
 
 
 def _what_changed(comparison: Comparison) -> list[str]:

@@ -19,6 +19,7 @@ from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT
 from watchkeeper.metrics.sequences import sequence
 from watchkeeper.report import words
+from watchkeeper.report.joint_words import joint_words
 
 MEASUREMENTS = pa.schema(
     [
@@ -108,6 +109,10 @@ def comparison_rows(comparison: Comparison, *, tested: bool = False) -> Iterator
                 }
                 | (_chance(value, chances[name]) if judged is None and name in chances else {})
             )
+    for joint, verdict in comparison.multivariate:
+        if not math.isnan(joint.value):
+            estimate = Estimate(joint.value, math.nan, math.nan, comparison.current.sample.rows.num_rows)
+            yield measurement_row(joint.metric.name, estimate, UNKNOWN, verdict, joint.metric.unit)
     for column, quality, verdict in comparison.quality:
         yield measurement_row(quality.metric.name, quality.current, quality.reference, verdict, quality.metric.unit) | {
             "column": column.name
@@ -182,6 +187,9 @@ def _verdict_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
             sides = comparison.reference.columns[column.name], comparison.current.columns[column.name]
             said = words.column_words(column, verdict, *sides)
             yield _verdict_row(f"{column.metric.name} ({column.name})", "drift", verdict, said)
+    for joint, verdict in comparison.multivariate:
+        if verdict is not None:
+            yield _verdict_row(joint.metric.name, "multivariate", verdict, joint_words(joint, verdict))
     for column, quality, verdict in comparison.quality:
         if verdict is not None:
             said = words.quality_words(column, quality, verdict)

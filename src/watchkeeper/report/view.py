@@ -20,6 +20,7 @@ from watchkeeper.profiles.profile import Profile
 from watchkeeper.report import words
 from watchkeeper.report.change_words import changes
 from watchkeeper.report.distribution import distribution, summary
+from watchkeeper.report.joint_words import joint_view
 from watchkeeper.report.notices import notices
 from watchkeeper.report.ranking import ranked_columns
 from watchkeeper.report.summary import headline, sentences
@@ -62,6 +63,7 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "timeline": _timeline(comparison),
         "segments": _segments(comparison),
         "columns": _columns(comparison),
+        "multivariate": joint_view(comparison),
     }
     cleaned: dict[str, Any] = _clean(found)
     return cleaned
