@@ -90,3 +90,30 @@ def test_monitors_open_nothing_for_what_is_ignored() -> None:
     told = unpaged(found, schema, {"opens"})
     assert [f.verdict for f in told] == ["critical", "ok", "critical", "warning"]
     assert "nobody is told" in told[1].words
+
+
+def scored(
+    rng: np.random.Generator, move: float = 0.0, shuffled: bool = False, labelled: bool = True
+) -> dict[str, object]:
+    x = rng.normal(size=3_000)
+    score = 1 / (1 + np.exp(-1.5 * x))
+    label = (rng.random(3_000) < score).astype(int)
+    label = rng.permutation(label) if shuffled else label
+    return {"x": x, "used": rng.normal(move, 1, 3_000), "score": score, "y": label if labelled else [None] * 3_000}
+
+
+def test_drift_pages_only_where_labels_cannot_say(rng: np.random.Generator) -> None:
+    schema = {"target": "y", "score": "score", "task": "binary", "positive": "1"}
+    reference = scored(rng)
+
+    def pages(**what: object) -> bool:
+        found = compare(reference, scored(rng, **what), schema=schema)  # type: ignore[arg-type]
+        assert found.to_dict()["pages"] == found.comparison.pages
+        return found.comparison.pages
+
+    assert not pages()
+    assert not pages(move=2.0)
+    assert pages(move=2.0, labelled=False)
+    assert pages(shuffled=True)
+    weighed = schema | {"importances": {"x": 1.0, "used": 0.0}}
+    assert not compare(reference, scored(rng, move=2.0, labelled=False), schema=weighed).comparison.pages

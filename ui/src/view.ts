@@ -111,6 +111,7 @@ export interface CompareView {
   created: string;
   watchkeeper: string;        // version
   verdict: VerdictName;
+  pages: boolean;             // whether somebody should be told: the model got worse, or may have where labels cannot say
   headline: string;           // one sentence
   sentences: string[];        // what changed most, how, and what it did to the model
   task: string | null;        // binary, multiclass, regression, ...

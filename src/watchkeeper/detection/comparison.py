@@ -46,6 +46,21 @@ class Comparison:
         """Which part of all importance each column has, as the reference says; empty where it does not."""
         return importance_shares(self.reference.schema)
 
+    @property
+    def pages(self) -> bool:
+        """Whether somebody should be told now: the model got worse, or may have where labels cannot say.
+
+        Drift is not harm. With labels, only performance pages. Without, so does a critical change of a column that the model
+        does not ignore, for what performance is estimated to be rests on inputs being what they were.
+        """
+        alarms = ("warning", "critical")
+        if any(v is not None and v.name in alarms for _, v in (*self.performance, *self.segments)):
+            return True
+        if any(v is not None and not c.from_estimate and v.name == "ok" for c, v in self.performance):
+            return False
+        columns = [v for _, v in self.columns] + [v for _, _, v in self.quality]
+        return any(v is not None and v.name == "critical" for v in columns)
+
     def column_verdicts(self) -> dict[str, VerdictName | None]:
         """Return the verdict on each column: an alarm of drift or quality, else that on drift; None where none was judged."""
         found = {change.name: verdict.name if verdict is not None else None for change, verdict in self.columns}

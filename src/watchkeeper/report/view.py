@@ -43,6 +43,7 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "watchkeeper": version("watchkeeper"),
         "verdict": comparison.verdict,
+        "pages": comparison.pages,
         "headline": headline(comparison),
         "sentences": sentences(comparison),
         "task": schema.task,
