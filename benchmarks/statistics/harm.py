@@ -169,9 +169,8 @@ def main(runs: int = RUNS) -> dict[str, float]:
             error = float(np.std([matthews([found[i] for i in some], rule) for some in again]))
             idle = [o.pages[rule] for o in found if o.change in IRRELEVANT]
             told[f"{side}: {rule}"] = value
-            print(
-                f"  {rule:<30} Matthews correlation {value:5.2f} +- {error:.2f}; on what is irrelevant {sum(idle)} of {len(idle)}"
-            )
+            said = f"Matthews correlation {value:5.2f} +- {error:.2f}; on what is irrelevant {sum(idle)} of {len(idle)}"
+            print(f"  {rule:<30} {said}")
         for name in CHANGES:
             mine = [o for o in found if o.change == name]
             counts = sum(o.harmed for o in mine), sum(o.pages["pages"] for o in mine)

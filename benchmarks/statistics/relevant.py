@@ -24,14 +24,22 @@ COLUMNS: dict[str, Callable[[np.random.Generator, float], np.ndarray]] = {
 }
 
 
-def alarmed(seed: int, shift: float) -> dict[str, bool]:
-    """Return which columns alarm when each is moved by ``shift`` standard deviations."""
+RULES = ("Watchkeeper", "KS at .05", "PSI > .1", "JS > .1", "Wasserstein/sd > .1")
+
+
+def alarmed(seed: int, shift: float) -> dict[str, list[bool]]:
+    """Return for each column what each rule says when it is moved by ``shift`` standard deviations."""
     rng = np.random.default_rng(seed)
     schema = Schema(kinds=dict.fromkeys(COLUMNS, "numeric")).freeze()
     before = profile({name: make(rng, 0.0) for name, make in COLUMNS.items()}, schema)
     after = profile({name: make(rng, shift) for name, make in COLUMNS.items()}, schema)
     found = compare_profiles(before, after)
-    return {c.name: v is not None and v.name in {"warning", "critical"} for c, v in found.columns}
+    told = {}
+    for change, verdict in found.columns:
+        far = [change.distances[name] > 0.1 for name in ("psi", "jensen_shannon", "wasserstein")]
+        ours = verdict is not None and verdict.name in {"warning", "critical"}
+        told[change.name] = [ours, change.tests["kolmogorov_smirnov"] < 0.05, *far]
+    return told
 
 
 def main(runs: int = RUNS) -> dict[tuple[str, float], Rate]:

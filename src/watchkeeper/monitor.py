@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from watchkeeper.capture.nested import LENGTH
 from watchkeeper.capture.source import Source, open_source
 from watchkeeper.detection.comparison import ALPHA, compare_profiles
 from watchkeeper.engines.local import Progress, profile_source
@@ -112,7 +113,7 @@ def profile(
     """
     if engine != "local":
         raise InvalidSchema(f"There is no engine {engine!r} yet; 'local' is the one there is.")
-    source = open_source(data)
+    source = open_source(data, flat=True)
     return profile_source(source, _whole(source, schema), threads=threads, progress=progress)
 
 
@@ -121,7 +122,7 @@ def infer_schema(data: object, schema: Schema | None = None) -> Schema:
 
     The same rows give the same schema. It can be edited until a profile uses it.
     """
-    source = open_source(data)
+    source = open_source(data, flat=True)
     return infer(source.head(), schema)
 
 
@@ -143,7 +144,7 @@ def _open(data: object, name: str, progress: Tell | None) -> Source | Profile:
         loaded = Profile.load(data)
         loaded.name = loaded.name or Path(data).name
         return loaded
-    source = open_source(data, None if isinstance(data, str | os.PathLike) else name)
+    source = open_source(data, None if isinstance(data, str | os.PathLike) else name, flat=True)
     if not source.schema.names:
         raise EmptySource(source.name, "columns")
     return source
@@ -193,7 +194,7 @@ def _column_notices(head: pa.Table, other: pa.Table, schema: Schema) -> list[str
     before, after = set(head.column_names), set(other.column_names)
     gone = [n for n in head.column_names if n not in after]
     new = [n for n in other.column_names if n not in before and n not in schema.kinds]
-    unread = [n for n in head.column_names if n not in schema.kinds]
+    unread = [n for n in head.column_names if n not in schema.kinds and f"{n}.{LENGTH}" not in schema.kinds]
     if gone:
         said.append(f"The current data lacks {_listed(gone)}; counted as missing in every row.")
     if new:

@@ -169,7 +169,8 @@ def _category_words(change: ColumnChange, before: CategoricalColumn, after: Cate
     if not shares:
         counts = before.categories.distinct, after.categories.distinct
         return f"{change.name} had about {counts[0]:,} distinct values before, and {counts[1]:,} now."
-    value = max(sorted(shares), key=lambda v: abs(shares[v][1] - shares[v][0]))
+    moves = {v: round(abs(now - then), 12) for v, (then, now) in shares.items()}
+    value = max(sorted(shares), key=lambda v: (moves[v], v == "true"))  # of a boolean, how often it is true
     then, now = shares[value]
     return f"{quoted(value)} makes up {number(now, 'share')} of {change.name}, {number(then, 'share')} before."
 
