@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ class Made:
 
     since: int
     version: Version
-    window: Place = Place(1, "serving", "day", 39 * DAY, 40 * DAY)
+    window: Place = field(default_factory=lambda: Place(1, "serving", "day", 39 * DAY, 40 * DAY))
 
     def between(self, start: int, stop: int) -> Profile | None:
         rng = np.random.default_rng(start // DAY)

@@ -24,7 +24,7 @@ def flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return a batch with struct fields as columns of their own (``address.city``), and with the lengths of lists beside them.
 
     A field of a struct that is null is null. A list stays as it is, for those who know what is in it, and gets a column
-    ``tags.length``: its number of items, null where it is null. Lists of a fixed size have no such column. A name that is there
+    ``tags.length``: its number of items (a number, never a category), null where it is null. Lists of a fixed size have no such column. A name that is there
     already keeps its column, and the nested one of that name is left out.
 
     Examples
@@ -33,7 +33,7 @@ def flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
     >>> flattened(batch).schema.names
     ['a.b', 'a.c.d', 't', 't.length']
     >>> flattened(batch).column("t.length").to_pylist()
-    [2, None]
+    [2.0, None]
     """
     plain = {
         name for name, kind in zip(batch.schema.names, batch.schema.types, strict=True) if not pa.types.is_struct(kind)
@@ -63,7 +63,7 @@ def _parts(name: str, column: pa.Array) -> Iterator[tuple[str, pa.Array]]:
     yield name, column
     if _is_list(column.type):
         lengths = column.cast(pa.list_(column.type.item_type)) if pa.types.is_map(column.type) else column
-        yield f"{name}.{LENGTH}", pc.list_value_length(lengths).cast(pa.int64())
+        yield f"{name}.{LENGTH}", pc.list_value_length(lengths).cast(pa.float64())
 
 
 def _is_list(kind: pa.DataType) -> bool:
