@@ -110,11 +110,12 @@ def _make(change: Change, seed: int, n: int, size: float) -> World:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One change of one size in one run: what really happened, and what each rule says."""
+    """One change of one size in one run: what really happened, by both metrics and by AUC alone, and what each rule says."""
 
     change: str
     harmed: bool
     pages: dict[str, bool]
+    by_auc: bool = False
 
 
 def _pages(weighed: Comparison, plain: Comparison) -> dict[str, bool]:
@@ -147,7 +148,7 @@ def outcomes(labels: bool, runs: int = RUNS) -> list[Outcome]:
                 pair = (
                     compare_profiles(before[k], profile(table, s)) for k, s in (("weighed", weighed), ("plain", plain))
                 )
-                found.append(Outcome(name, harmed, _pages(*pair)))
+                found.append(Outcome(name, harmed, _pages(*pair), usual[0] - auc >= LOSS))
     return found
 
 
@@ -171,6 +172,9 @@ def main(runs: int = RUNS) -> dict[str, float]:
             told[f"{side}: {rule}"] = value
             said = f"Matthews correlation {value:5.2f} +- {error:.2f}; on what is irrelevant {sum(idle)} of {len(idle)}"
             print(f"  {rule:<30} {said}")
+        alone = [Outcome(o.change, o.by_auc, o.pages) for o in found]
+        count, value = sum(o.harmed for o in alone), matthews(alone, "pages")
+        print(f"  pages, worse by ROC AUC alone ({count} cases): {value:.2f}")
         for name in CHANGES:
             mine = [o for o in found if o.change == name]
             counts = sum(o.harmed for o in mine), sum(o.pages["pages"] for o in mine)

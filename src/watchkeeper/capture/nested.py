@@ -24,8 +24,9 @@ def flattened(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return a batch with struct fields as columns of their own (``address.city``), and with the lengths of lists beside them.
 
     A field of a struct that is null is null. A list stays as it is, for those who know what is in it, and gets a column
-    ``tags.length``: its number of items (a number, never a category), null where it is null. Lists of a fixed size have no such column. A name that is there
-    already keeps its column, and the nested one of that name is left out.
+    ``tags.length``: its number of items, null where it is null. It is a float, so that no length is taken for a category.
+    Lists of a fixed size have no such column. A name that is there already keeps its column, and the nested one of that name
+    is left out.
 
     Examples
     --------
