@@ -155,3 +155,24 @@ def test_rows_that_came_more_than_once_are_there_as_often() -> None:
     assert first.categorical == [False, True]
     assert len(first) == 100
     assert sorted(map(tuple, first.values.tolist())) == [(1.5, 1.0)] * 40 + [(2.5, 0.0)] * 60
+
+
+def test_a_reference_that_moves_by_itself_has_a_higher_floor(rng: np.random.Generator) -> None:
+    """Over the reference's own days a column moves further than it does now: nothing that matters happened."""
+
+    def days(first: int, slope: float) -> pa.Table:
+        day = np.repeat(np.arange(first, first + 24), 60)
+        at = pa.array(day * 86_400_000_000 + 3_600_000_000, pa.timestamp("us"))
+        return pa.table({"at": at, "x": rng.normal(slope * day, 1), "y": rng.normal(size=len(day))})
+
+    def classifier(slope: float, after: float) -> dict[str, float]:
+        schema = Schema(timestamp="at", kinds={"x": "numeric", "y": "numeric"})
+        report = compare(days(0, slope), days(24, after), schema=schema, multivariate=True)
+        checks = report.to_dict()["multivariate"]["checks"]
+        return next(check for check in checks if check["metric"] == "classifier_drift")
+
+    assert classifier(0.0, 0.0)["floor"] == 0.05
+    assert classifier(0.0, 0.03)["verdict"] in {"warning", "critical"}
+    drifting = classifier(0.1, 0.05)
+    assert drifting["floor"] > 0.1
+    assert drifting["verdict"] in {"ok", "not enough data"}

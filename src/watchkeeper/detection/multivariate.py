@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from watchkeeper.detection.columns import ColumnChange
 from watchkeeper.detection.verdict import FEWEST, Evidence
@@ -17,11 +19,12 @@ from watchkeeper.metrics.joint import (
     reconstruction_error,
 )
 from watchkeeper.metrics.names import MULTIVARIATE, Metric
-from watchkeeper.metrics.row_matrix import paired_rows
+from watchkeeper.metrics.row_matrix import Rows, paired_rows
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.schema import Schema
 
 _MOST = 10
+_FEWEST_DAYS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +64,30 @@ def multivariate_changes(reference: Profile, current: Profile) -> list[JointChan
     """Return what a domain classifier, principal components, rank correlations and MMD say of the two row samples.
 
     From the features that the samples keep (5,000 rows a side, no times, labels, scores or texts); days, not rows, count as
-    evidence where both sides have five. Some seconds for twenty columns.
+    evidence where both sides have five. Some seconds for twenty columns. Where the reference has sixteen days, no floor is
+    below what tells its first half from its second for certain (the lower 95 % limit): a season is no news.
     """
     sides = paired_rows(reference, current)
+    changes = _changes(sides)
+    if not sides[0].by_day or sides[0].block_count < _FEWEST_DAYS:
+        return changes
+    late = sides[0].blocks >= sides[0].block_count // 2
+    natural = _changes((_part(sides[0], ~late), _part(sides[0], late)))
+    return [_above(change, known.evidence.low) for change, known in zip(changes, natural, strict=True)]
+
+
+def _part(rows: Rows, chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Rows:
+    blocks = np.unique(rows.blocks[chosen], return_inverse=True)[1].astype(np.int64)
+    return Rows(rows.values[chosen], rows.names, rows.categorical, blocks, rows.by_day)
+
+
+def _above(change: JointChange, natural: float) -> JointChange:
+    if math.isnan(natural) or natural <= change.evidence.floor:
+        return change
+    return replace(change, evidence=replace(change.evidence, floor=natural))
+
+
+def _changes(sides: tuple[Rows, Rows]) -> list[JointChange]:
     few = min(len(side) for side in sides) < FEWEST
     domain = None if few else domain_classifier(*sides)
     pairs = [] if few else correlation_changes(*sides)
