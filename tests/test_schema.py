@@ -18,7 +18,7 @@ WHOLE: dict[str, Any] = {
     "features": ["x"], "segments": ["city", "ahead"], "sensitive": ["sex"], "kinds": {"x": "numeric"},
     "task": "multiclass", "positive": "a", "classes": ["a", "b"], "many_classes": True,
     "threshold": 0.25, "zone": "Europe/Berlin",
-    "privileged": {"sex": "m"}, "origins": {"x": 3.0}, "guessed": ["zone"],
+    "privileged": {"sex": "m"}, "origins": {"x": 3.0}, "guessed": ["zone"], "importances": {"x": 2.0},
 }  # fmt: skip
 
 

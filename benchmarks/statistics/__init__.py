@@ -14,6 +14,10 @@ PARTS = {
     "sequences": "B5: limits that hold at every look at once",
     "intervals": "how often 95 % intervals hold the truth, by metric, size, skill and prevalence",
     "tasks": "the same for lists, sets of labels, weighted rows, best thresholds and folds",
+    "drift_null": "B2: shuffled rows of a real table that are taken for drift",
+    "relevant": "B3: at 100,000 rows, shifts that matter and shifts that do not",
+    "units": "changes of units that are named, and those that are made up",
+    "harm": "B14: twelve planted changes, whether they page, and whether the model got worse",
 }
 
 

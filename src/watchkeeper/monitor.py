@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from watchkeeper.capture.nested import LENGTH
 from watchkeeper.capture.source import Source, open_source
 from watchkeeper.detection.comparison import ALPHA, compare_profiles
 from watchkeeper.engines.local import Progress, profile_source
@@ -28,6 +29,7 @@ def compare(
     *,
     schema: Schema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     alpha: float = ALPHA,
+    multivariate: bool = False,
     title: str = "",
     threads: int | None = None,
     progress: Tell | None = None,
@@ -47,6 +49,8 @@ def compare(
         Roles and kinds of columns, as far as you know them: a schema, its fields, or the path of a YAML file.
     alpha
         The budget: the chance of any warning at all when nothing has changed.
+    multivariate
+        Look at columns together too: a domain classifier, principal components, correlations, MMD. Takes seconds.
     title
         For the page.
     threads
@@ -76,7 +80,7 @@ def compare(
     sides = _open(reference, "reference", progress), _open(current, "current", progress)
     whole, said = _agree(sides, _given(schema))
     profiles = [_profile(side, whole, name, threads, progress) for side, name in zip(sides, _SIDES, strict=True)]
-    return Report(compare_profiles(profiles[0], profiles[1], alpha), title, said)
+    return Report(compare_profiles(profiles[0], profiles[1], alpha, multivariate=multivariate), title, said)
 
 
 def profile(
@@ -109,7 +113,7 @@ def profile(
     """
     if engine != "local":
         raise InvalidSchema(f"There is no engine {engine!r} yet; 'local' is the one there is.")
-    source = open_source(data)
+    source = open_source(data, flat=True)
     return profile_source(source, _whole(source, schema), threads=threads, progress=progress)
 
 
@@ -118,7 +122,7 @@ def infer_schema(data: object, schema: Schema | None = None) -> Schema:
 
     The same rows give the same schema. It can be edited until a profile uses it.
     """
-    source = open_source(data)
+    source = open_source(data, flat=True)
     return infer(source.head(), schema)
 
 
@@ -140,7 +144,7 @@ def _open(data: object, name: str, progress: Tell | None) -> Source | Profile:
         loaded = Profile.load(data)
         loaded.name = loaded.name or Path(data).name
         return loaded
-    source = open_source(data, None if isinstance(data, str | os.PathLike) else name)
+    source = open_source(data, None if isinstance(data, str | os.PathLike) else name, flat=True)
     if not source.schema.names:
         raise EmptySource(source.name, "columns")
     return source
@@ -191,7 +195,8 @@ def _column_notices(head: pa.Table, other: pa.Table, schema: Schema) -> list[str
     gone = [n for n in head.column_names if n not in after]
     new = [n for n in other.column_names if n not in before and n not in schema.kinds]
     sets = {schema.target, schema.prediction} if schema.task in {"multilabel", "multiclass"} else set()
-    unread = [n for n in head.column_names if n not in schema.kinds and n not in sets]
+    read = {n for n in head.column_names if n in schema.kinds or f"{n}.{LENGTH}" in schema.kinds}
+    unread = [n for n in head.column_names if n not in read | sets]
     if gone:
         said.append(f"The current data lacks {_listed(gone)}; counted as missing in every row.")
     if new:

@@ -32,6 +32,8 @@ _SINGLE: tuple[Role, ...] = (
     "cpu", "memory", "horizon",
 )  # fmt: skip
 _MANY: dict[str, Role] = {"segments": "segment", "sensitive": "sensitive"}
+_REMARKS = {"guessed", "importances"}
+"""Fields that change no profile."""
 _ALIASES = {"datetime": "timestamp", "label": "target", "prediction_probas": "score", "categorical_features": None}
 
 
@@ -83,6 +85,8 @@ class Schema:
     origins
         Numeric column to the number about which its squares are summed. Set it near the mean for columns whose
         spread is tiny beside their size, such as seconds since 1970.
+    importances
+        Feature to what the model makes of it, on any scale: weights what is told of its drift. No part of what is counted.
     guessed
         Fields that inference filled in; for people to check.
 
@@ -118,6 +122,7 @@ class Schema:
     zone: str | None = None
     privileged: dict[str, str] = field(default_factory=dict)
     origins: dict[str, float] = field(default_factory=dict)
+    importances: dict[str, float] = field(default_factory=dict)
     guessed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -128,6 +133,7 @@ class Schema:
         if self.horizon is not None and self.horizon not in self.segments:
             self.segments = [*self.segments, self.horizon]
         self.origins = {column: float(origin) for column, origin in self.origins.items()}
+        self.importances = {column: float(_plain(value)) for column, value in self.importances.items()}
         if isinstance(self.score, dict):
             self.score = {label_text(label): column for label, column in self.score.items()}
         for column, kind in self.kinds.items():
@@ -196,9 +202,9 @@ class Schema:
         return {c: k for c, k in self.kinds.items() if c not in apart and (c in named or self.features is None)}
 
     def check_columns(self, existing: list[str], where: str = "The schema") -> None:
-        """Raise :class:`UnknownColumn` for the first role or kind that names a column the data does not have."""
+        """Raise :class:`UnknownColumn` for the first role, kind or importance of a column that the data does not have."""
         there = set(existing)
-        for column in (*(name for name, _ in self.roles()), *self.kinds):
+        for column in (*(name for name, _ in self.roles()), *self.kinds, *self.importances):
             if column not in there:
                 raise UnknownColumn(column, existing, where)
 
@@ -206,7 +212,9 @@ class Schema:
         """Raise :class:`SchemaMismatch` naming each difference that keeps two profiles from being put together."""
         mine, theirs = self.to_dict(), other.to_dict()
         differences = [
-            f"{k} is {_short(mine[k])} and {_short(theirs[k])}" for k in mine if mine[k] != theirs[k] and k != "guessed"
+            f"{k} is {_short(mine[k])} and {_short(theirs[k])}"
+            for k in mine
+            if k not in _REMARKS and mine[k] != theirs[k]
         ]
         if differences:
             raise SchemaMismatch(differences)
@@ -214,12 +222,13 @@ class Schema:
     @property
     def fingerprint(self) -> str:
         """Sixteen hexadecimal digits that change with anything that changes a profile."""
-        content = {k: v for k, v in self.to_dict().items() if k != "guessed"}
+        content = {k: v for k, v in self.to_dict().items() if k not in _REMARKS}
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that :meth:`from_dict` takes back."""
-        return dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        return values if self.importances else {k: v for k, v in values.items() if k != "importances"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "The schema") -> Schema:
@@ -274,10 +283,12 @@ def _check_values(schema: Schema) -> None:
         if isinstance(value, str):
             raise InvalidSchema(f"{name} is a list of names; write {name}=[{value!r}], not {name}={value!r}.")
         _check(name, value, _is_names if name != "classes" else _is_labels, "a list of names")
-    for name in ("kinds", "privileged", "origins"):
+    for name in ("kinds", "privileged", "origins", "importances"):
         value = getattr(schema, name)
         _check(name, value, lambda v: isinstance(v, Mapping) and all(map(_is_name, v)), "a mapping of names")
     _check("origins", list(schema.origins.values()), lambda v: all(map(_is_number, v)), "a mapping to finite numbers")
+    weights = [_plain(value) for value in schema.importances.values()]
+    _check("importances", weights, lambda v: all(map(_is_number, v)), "a mapping to finite numbers")
     _check("privileged", list(schema.privileged.values()), _is_labels, "a mapping to labels")
     score = list(schema.score.values()) if isinstance(schema.score, dict) else [schema.score]
     _check("score", score, lambda v: v == [None] or _is_names(v), "a name, or a mapping of class to name")

@@ -72,12 +72,32 @@ export type Distribution =
   | { kind: "datetime"; edges: string[]; reference: number[]; current: number[] }
   | { kind: "categorical"; values: string[]; reference: number[]; current: number[]; other: [number, number] | null };
 
+/** Several columns at once: the model's outputs first (judged as columns), then the checks of the row samples. */
+export interface Multivariate {
+  scores: { name: string; metric: string; effect: number | null; p_value: number | null; verdict: VerdictName | null }[];
+  checks: (Check & {
+    metric: string; title: string; value: number | null;
+    columns: { name: string; importance: number }[];
+    pairs: { columns: [string, string]; before: number; after: number; p_value: number }[];
+  })[];
+}
+
+/** One aspect of a change; `unit` where a change of units is guessed. */
+export interface ColumnPart {
+  aspect: "unit" | "shift" | "spread" | "tails" | "new categories" | "vanished categories" | "shares" | "nulls";
+  size: number; before: number | null; after: number | null; names: string[]; words: string;
+  unit: { old: string; new: string; explained: number; by: "values" | "shape" } | null;
+}
+
 export interface ColumnRow extends Check {
   name: string;
   kind: string;               // numeric, categorical, boolean, datetime, text, ...
   role: string;               // feature, score, prediction, target, segment, ...
   metric: string;             // name of the effect: wasserstein (in sd of the reference) or jensen_shannon
-  distances: MetricRow[];     // every univariate drift metric of the column (current holds the value)
+  importance: number | null;  // part of all importance, where the reference says
+  distances: MetricRow[];     // every univariate drift metric of the column (current holds the value), with its own p-value
+  tests: Record<string, number>; // p-values that the evidence is made of: g, kolmogorov_smirnov, mean
+  changes: ColumnPart[];      // what changed, of columns that alarm: shift, spread, tails, categories, nulls, a unit that is guessed
   quality: MetricRow[];       // null_share, distinct_count, out_of_range_share, new_category_share
   new_categories: string[];   // at most ten
   reference: Summary; current: Summary;
@@ -91,6 +111,7 @@ export interface CompareView {
   created: string;
   watchkeeper: string;        // version
   verdict: VerdictName;
+  pages: boolean;             // whether somebody should be told: the model got worse, or may have where labels cannot say
   headline: string;           // one sentence
   sentences: string[];        // what changed most, how, and what it did to the model
   task: string | null;        // binary, multiclass, regression, ...
@@ -107,6 +128,7 @@ export interface CompareView {
   timeline: TimePoint[];
   segments: SegmentRow[];
   columns: ColumnRow[];       // sorted: what changed most first
+  multivariate: Multivariate | null; // where it was asked for
 }
 
 export type View = CompareView;

@@ -12,6 +12,7 @@ import pyarrow as pa
 from watchkeeper.capture.delimited import DelimitedPart
 from watchkeeper.capture.files import find_files, kind_of
 from watchkeeper.capture.memory import TablePart, is_a, table_from
+from watchkeeper.capture.nested import flat_schema, flattened, is_nested, origin
 from watchkeeper.capture.parquet import ParquetPart
 from watchkeeper.capture.part import Part
 from watchkeeper.capture.slicing import right_sized
@@ -30,7 +31,8 @@ class Source:
     name
         What messages call it: the file's name, the folder or glob, or the type of the object.
     schema
-        Columns that all parts can be brought to. Text that Parquet stores as dictionary stays one.
+        Columns that all parts can be brought to. Text that Parquet stores as dictionary stays one. Where ``flat``, structs are
+        a column for each field, and lists have a column with their lengths beside them.
     rows
         The number of rows; None where only reading would tell (iterators, queries).
 
@@ -42,11 +44,13 @@ class Source:
         Columns of one name have types that do not agree.
     """
 
-    def __init__(self, name: str, parts: Sequence[Part]) -> None:
+    def __init__(self, name: str, parts: Sequence[Part], *, flat: bool = False) -> None:
         self.name = name
         self._parts = list(parts)
         text = all(isinstance(part, DelimitedPart) for part in parts)
-        self.schema: pa.Schema = shared_schema([(part.name, part.schema) for part in parts], text=text)
+        self._stored: pa.Schema = shared_schema([(part.name, part.schema) for part in parts], text=text)
+        self._nested = flat and is_nested(self._stored)
+        self.schema: pa.Schema = flat_schema(self._stored) if self._nested else self._stored
         if not self.schema.names:
             raise EmptySource(name, "columns")
         counts = [part.rows for part in parts]
@@ -67,8 +71,8 @@ class Source:
         for part in self._parts:
             if wanted <= 0:
                 break
-            for batch in part.peek(self.schema, wanted):
-                kept.append(batch.slice(0, wanted))
+            for batch in part.peek(self._stored, wanted):
+                kept.append(self._flat(batch.slice(0, wanted)))
                 wanted -= kept[-1].num_rows
                 if wanted <= 0:
                     break
@@ -121,8 +125,18 @@ class Source:
         return pa.schema([(name, kinds[name]) for name in dict.fromkeys(columns)])
 
     def _rows_of_parts(self, schema: pa.Schema, batch_rows: int) -> Iterator[pa.RecordBatch]:
+        if not self._nested:
+            for part in self._parts:
+                yield from part.read(schema, batch_rows)
+            return
+        needed = dict.fromkeys(origin(name, self._stored) for name in schema.names)
+        stored = pa.schema([(name, self._stored.field(name).type) for name in needed])
         for part in self._parts:
-            yield from part.read(schema, batch_rows)
+            for batch in part.read(stored, batch_rows):
+                yield flattened(batch).select(schema.names)
+
+    def _flat(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        return flattened(batch) if self._nested else batch
 
     def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -130,7 +144,7 @@ class Source:
             yield batch
 
 
-def open_source(data: object, name: str | None = None) -> Source:
+def open_source(data: object, name: str | None = None, *, flat: bool = False) -> Source:
     """Return a source of record batches for what a user hands in.
 
     Parameters
@@ -145,6 +159,8 @@ def open_source(data: object, name: str | None = None) -> Source:
           tables: these three can be read once.
     name
         What messages call it. None: the file's name, the folder or glob as given, or the object's type.
+    flat
+        Make nested columns flat, as :mod:`watchkeeper.capture.nested` says.
 
     Raises
     ------
@@ -166,15 +182,16 @@ def open_source(data: object, name: str | None = None) -> Source:
     (3, ['x'], [2, 1])
     """
     if isinstance(data, str | os.PathLike):
-        return _open_files(find_files(data), name, str(data))
+        return _open_files(find_files(data), name, str(data), flat)
     if isinstance(data, list | tuple) and data and all(isinstance(item, str | os.PathLike) for item in data):
-        return _open_files([file for item in data for file in find_files(item)], name, f"{len(data)} files")
+        return _open_files([file for item in data for file in find_files(item)], name, f"{len(data)} files", flat)
     name = name or type(data).__name__
-    return Source(name, _parts_in_memory(data, name))
+    return Source(name, _parts_in_memory(data, name), flat=flat)
 
 
-def _open_files(files: list[Path], name: str | None, location: str) -> Source:
-    return Source(name or (files[0].name if len(files) == 1 else location), [_file_part(path) for path in files])
+def _open_files(files: list[Path], name: str | None, location: str, flat: bool) -> Source:
+    name = name or (files[0].name if len(files) == 1 else location)
+    return Source(name, [_file_part(path) for path in files], flat=flat)
 
 
 def _file_part(path: Path) -> Part:

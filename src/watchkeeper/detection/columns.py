@@ -10,15 +10,16 @@ from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.performance import worse
 from watchkeeper.detection.verdict import FEWEST, POWER, Evidence
 from watchkeeper.metrics import dependence, drift, quality
 from watchkeeper.metrics.binning import Bins, Cells, common_bins, common_cells, pooled
+from watchkeeper.metrics.chance import Chance, Sizes, chances, relevant_difference
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, critical, share_estimate, two_sided
-from watchkeeper.metrics.names import DRIFT, LARGE, QUALITY, WASSERSTEIN_FLOOR_LARGE, Metric
+from watchkeeper.metrics.names import ABUNDANT, DRIFT, LARGE, QUALITY, WASSERSTEIN_FLOOR_LARGE, Metric
 from watchkeeper.profiles.column import Column, DatetimeColumn, NumericColumn, TextColumn
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.sketches.kernel import Int64s
@@ -50,6 +51,8 @@ class ColumnChange:
         Every univariate distance by name.
     design_effects
         How many rows of reference and of current count as one.
+    tests
+        The p-values that the evidence is made of, by test: ``kolmogorov_smirnov``, ``g`` and ``mean`` for numbers.
     """
 
     name: str
@@ -59,6 +62,24 @@ class ColumnChange:
     quality: list[QualityChange]
     design_effects: tuple[float, float]
     new_categories: list[str] = field(default_factory=list)
+    tests: dict[str, float] = field(default_factory=dict)
+
+    def chances(self, before: Column, after: Column, alpha: float) -> dict[str, Chance]:
+        """Return every distance as evidence of its own, by name, with the smallest effect that shows at ``alpha``.
+
+        Some milliseconds a column: computed for a report, not for every window that is watched.
+        """
+        cells = common_cells(before, after)
+        bins = common_bins(before, after, cells)
+        used = quality.usable(before) / self.design_effects[0], quality.usable(after) / self.design_effects[1]
+        if bins is None or min(used) < 2:
+            return {}
+        scale = quality.scale_of(before)
+        found = chances(bins, cells, Sizes(*used), alpha, scale)
+        if "wasserstein" in found:
+            raw = found["wasserstein"]
+            found["wasserstein_raw"] = Chance(raw.p_value, raw.detectable * scale)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +155,11 @@ def _column_change(reference: _Side, current: _Side, judged: bool) -> ColumnChan
     bins = common_bins(before, after, cells)
     numeric = isinstance(before, NumericColumn | TextColumn | DatetimeColumn)
     metric = DRIFT["wasserstein" if numeric else "jensen_shannon"]
-    evidence = None
+    evidence, tests = None, {}
     if judged:
         common = _Common(before, after, cells, bins, sizes, effects, reference.natural_variation())
-        evidence = _numeric_evidence(common) if numeric else _category_evidence(common)
+        tests = _tests(common)
+        evidence = (_numeric_evidence if numeric else _category_evidence)(common, tests)
     return ColumnChange(
         reference.name,
         metric,
@@ -146,6 +168,7 @@ def _column_change(reference: _Side, current: _Side, judged: bool) -> ColumnChan
         _quality_changes(reference, current, effects, judged),
         effects,
         quality.new_categories(after, before),
+        tests,
     )
 
 
@@ -167,25 +190,44 @@ class _Common:
         return min(quality.usable(self.before), quality.usable(self.after)) < FEWEST or min(self.sizes) < 2
 
 
-def _numeric_evidence(common: _Common) -> Evidence:
+def _tests(common: _Common) -> dict[str, float]:
+    """Return the p-value of each test of a column: a G test, and for numbers Kolmogorov-Smirnov and a mean test."""
+    if common.bins is None or common.few:
+        return {}
+    found = {"g": drift.g_test(common.bins, common.effects)}
+    if common.cells is not None:
+        largest = drift.kolmogorov_smirnov(common.cells)
+        found["kolmogorov_smirnov"] = drift.kolmogorov_smirnov_p(largest, *common.sizes)
+    before, after = common.before, common.after
+    if isinstance(before, NumericColumn | TextColumn) and isinstance(after, NumericColumn | TextColumn):
+        found["mean"] = _mean_test(before, after, common.sizes)
+    return {name: 1.0 if math.isnan(p) else p for name, p in found.items()}
+
+
+def _numeric_evidence(common: _Common, tests: dict[str, float]) -> Evidence:
     """Return evidence from a Kolmogorov-Smirnov, a G and a mean test together (Bonferroni over the three)."""
     before, after, sizes, cells = common.before, common.after, common.sizes, common.cells
     least = WASSERSTEIN_FLOOR_LARGE if min(sizes) >= LARGE else DRIFT["wasserstein"].floor or 0.0
     floor = max(least, common.natural)
-    if cells is None or common.bins is None or common.few:
+    if cells is None or not tests:
         return _nothing(floor)
     scale = quality.scale_of(before)
     effect = drift.wasserstein(cells) / scale
     error = math.sqrt(1 / sizes[0] + 1 / sizes[1]) * _relative_spread(before, after, scale)
-    tests = [
-        drift.g_test(common.bins, common.effects),
-        drift.kolmogorov_smirnov_p(drift.kolmogorov_smirnov(cells), *sizes),
-    ]
-    if isinstance(before, NumericColumn | TextColumn) and isinstance(after, NumericColumn | TextColumn):
-        tests.append(_mean_test(before, after, sizes))
-    p_value = min(1.0, len(tests) * min(t for t in tests if not math.isnan(t)))
+    p_value = min(1.0, len(tests) * min(tests.values()))
     z = critical(math.inf)
-    return Evidence(effect, max(effect - z * error, 0.0), effect + z * error, floor, p_value, error)
+    relevant = _relevant_move(cells, sizes, (effect - floor) / error, floor) if min(sizes) >= ABUNDANT else 0.0
+    return Evidence(effect, max(effect - z * error, 0.0), effect + z * error, floor, p_value, error, None, relevant)
+
+
+def _relevant_move(cells: Cells, sizes: tuple[float, float], excess: float, floor: float) -> float:
+    """Return the p-value of no move beyond the floor: by the mean distance, or by the largest gap of the two ECDFs.
+
+    ``excess`` is by how many standard errors the effect exceeds its floor, which for a gap is that of a normal moved by it.
+    """
+    largest = drift.kolmogorov_smirnov(cells)
+    gap = relevant_difference(largest, 2 * float(ndtr(floor / 2)) - 1, Sizes(*sizes))
+    return min(1.0, 2 * min(gap, float(ndtr(-excess))))
 
 
 def _relative_spread(before: Column, after: Column, scale: float) -> float:
@@ -209,22 +251,23 @@ def _mean_test(
     return two_sided(gap / error, max(min(sizes) - 1, 1.0))
 
 
-def _category_evidence(common: _Common) -> Evidence:
+def _category_evidence(common: _Common, tests: dict[str, float]) -> Evidence:
     """Return evidence from the G test; the effect is the Jensen-Shannon distance less what chance alone gives."""
     floor = max(DRIFT["jensen_shannon"].floor or 0.0, common.natural)
     bins, sizes = common.bins, common.sizes
-    if bins is None or common.few:
+    if bins is None or not tests:
         return _nothing(floor)
     joined = pooled(bins)
     degrees = max(len(joined.reference) - 1, 1)
     per_row = (1 / sizes[0] + 1 / sizes[1]) / (8 * math.log(2))
     divergence = drift.jensen_shannon(joined) ** 2
-    low, high = _noncentral(divergence / per_row - degrees, degrees)
+    low, high = (math.sqrt(end * per_row) for end in _noncentral(divergence / per_row - degrees, degrees))
     middle = math.sqrt(max(divergence - degrees * per_row, 0.0))
     noise = float(ndtri(1 - 1e-3) + ndtri(POWER))  # a typical share of the budget
     detectable = math.sqrt((noise * math.sqrt(2 * degrees) + noise * noise) * per_row)
-    ends = math.sqrt(low * per_row), math.sqrt(high * per_row)
-    return Evidence(middle, *ends, floor, drift.g_test(bins, common.effects), math.nan, detectable)
+    error = (middle - low) / critical(math.inf)
+    relevant = float(ndtr(-(middle - floor) / max(error, 1e-12))) if min(sizes) >= ABUNDANT else 0.0
+    return Evidence(middle, low, high, floor, tests["g"], math.nan, detectable, relevant)
 
 
 def _noncentral(excess: float, degrees: int) -> tuple[float, float]:

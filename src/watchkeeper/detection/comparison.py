@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.columns import ColumnChange, QualityChange, column_changes
+from watchkeeper.detection.importance import importance_shares, weighed
+from watchkeeper.detection.multivariate import JointChange, multivariate_changes
 from watchkeeper.detection.performance import MetricChange, performance_changes, segment_changes
 from watchkeeper.detection.verdict import Evidence, Verdict, VerdictName, judge, worst
 from watchkeeper.profiles.profile import Profile
 
 ALPHA = 0.05
 """The chance that comparing two samples of one and the same thing gives any warning: the budget of one comparison."""
-SHARES = {"performance": 0.5, "segments": 0.15, "drift": 0.25, "quality": 0.1}
+SHARES = {"performance": 0.5, "segments": 0.15, "drift": 0.25, "quality": 0.1, "multivariate": 0.15}
 """How the budget is divided between families that have checks; within one, each check may spend as much.
 
 Performance has half: it is what matters, drift only explains it."""
@@ -30,13 +32,34 @@ class Comparison:
     segments: list[tuple[MetricChange, Verdict | None]]
     columns: list[tuple[ColumnChange, Verdict | None]]
     quality: list[tuple[ColumnChange, QualityChange, Verdict | None]]
+    multivariate: list[tuple[JointChange, Verdict | None]] = field(default_factory=list)
 
     @property
     def verdicts(self) -> list[Verdict]:
         """Every verdict there is."""
         found = [v for _, v in self.performance] + [v for _, v in self.segments] + [v for _, v in self.columns]
-        found += [v for _, _, v in self.quality]
+        found += [v for _, _, v in self.quality] + [v for _, v in self.multivariate]
         return [v for v in found if v is not None]
+
+    @property
+    def importances(self) -> dict[str, float]:
+        """Which part of all importance each column has, as the reference says; empty where it does not."""
+        return importance_shares(self.reference.schema)
+
+    @property
+    def pages(self) -> bool:
+        """Whether somebody should be told now: the model got worse, or may have where labels cannot say.
+
+        Drift is not harm. With labels, only performance pages. Without, so does a critical change of a column that the model
+        does not ignore, for what performance is estimated to be rests on inputs being what they were.
+        """
+        alarms = ("warning", "critical")
+        if any(v is not None and v.name in alarms for _, v in (*self.performance, *self.segments)):
+            return True
+        if any(v is not None and not c.from_estimate and v.name == "ok" for c, v in self.performance):
+            return False
+        columns = [v for _, v in self.columns] + [v for _, _, v in self.quality]
+        return any(v is not None and v.name == "critical" for v in columns)
 
     def column_verdicts(self) -> dict[str, VerdictName | None]:
         """Return the verdict on each column: an alarm of drift or quality, else that on drift; None where none was judged."""
@@ -53,12 +76,14 @@ class Comparison:
         return worst(v.name for v in self.verdicts)
 
 
-def compare_profiles(reference: Profile | Baseline, current: Profile, alpha: float = ALPHA) -> Comparison:
+def compare_profiles(
+    reference: Profile | Baseline, current: Profile, alpha: float = ALPHA, *, multivariate: bool = False
+) -> Comparison:
     """Compare two profiles of one schema. A :class:`Baseline` saves time where many are compared with one reference.
 
     Every check may spend an equal part of its family's share of ``alpha`` (Bonferroni), so that the chance of any false
     warning stays at or below ``alpha`` whatever the dependence between checks. Rows of one day count as one block where
-    there is a timestamp with at least five days.
+    there is a timestamp with at least five days. ``multivariate``: look at columns together too, which takes seconds.
 
     Raises
     ------
@@ -71,13 +96,18 @@ def compare_profiles(reference: Profile | Baseline, current: Profile, alpha: flo
     segments = list(segment_changes(baseline, current))
     columns = column_changes(baseline, current)
     quality = [(column, change) for column in columns for change in column.quality]
-    families = {
+    joint = multivariate_changes(baseline.profile, current) if multivariate else []
+    families: dict[str, list[Evidence | None]] = {
         "performance": [c.evidence for c in performance],
         "segments": [c.evidence for c in segments],
         "drift": [c.evidence for c in columns],
         "quality": [c.evidence for _, c in quality],
+        "multivariate": [c.evidence for c in joint],
     }
     verdicts = _judge(families, alpha)
+    schema = baseline.profile.schema
+    verdicts["drift"] = weighed([c.name for c in columns], verdicts["drift"], schema)
+    verdicts["quality"] = weighed([c.name for c, _ in quality], verdicts["quality"], schema)
     return Comparison(
         baseline.profile,
         current,
@@ -87,6 +117,7 @@ def compare_profiles(reference: Profile | Baseline, current: Profile, alpha: flo
         list(zip(segments, verdicts["segments"], strict=True)),
         list(zip(columns, verdicts["drift"], strict=True)),
         [(column, change, v) for (column, change), v in zip(quality, verdicts["quality"], strict=True)],
+        list(zip(joint, verdicts["multivariate"], strict=True)),
     )
 
 

@@ -33,6 +33,8 @@ class Evidence:
         Standard error of the effect, for the smallest effect that could have been seen.
     detectable
         That effect, where it does not follow from the standard error.
+    relevant
+        With so many rows that every difference is significant: the p-value of an effect of at most the floor. Else 0.
     """
 
     effect: float
@@ -42,6 +44,12 @@ class Evidence:
     p_value: float
     error: float = math.nan
     detectable: float | None = None
+    relevant: float = 0.0
+
+    @property
+    def deciding(self) -> float:
+        """The p-value that a verdict rests on: that of no change, or of none that matters where rows abound."""
+        return max(self.p_value, self.relevant)
 
     def detectable_at(self, alpha: float) -> float:
         """Return the smallest effect that this much data shows with 80 % power at ``alpha``."""
@@ -63,7 +71,7 @@ class Verdict:
 def judge(evidence: Evidence, alpha: float) -> Verdict:
     """Return the verdict on one piece of evidence.
 
-    - *warning*: the p-value is at most ``alpha``, and the effect is above its floor;
+    - *warning*: the deciding p-value is at most ``alpha``, and the effect is above its floor;
     - *critical*: moreover the lower limit of the effect is above twice the floor;
     - *not enough data*: neither, and an effect of twice the floor would not have been seen, nor does the interval exclude it;
     - *ok* otherwise.
@@ -74,7 +82,7 @@ def judge(evidence: Evidence, alpha: float) -> Verdict:
     detectable = evidence.detectable_at(alpha)
     if math.isnan(evidence.effect) or math.isnan(evidence.p_value):
         return Verdict("not enough data", evidence, alpha, detectable)
-    if evidence.p_value <= alpha and evidence.effect > evidence.floor:
+    if evidence.deciding <= alpha and evidence.effect > evidence.floor:
         name: VerdictName = "critical" if evidence.low > 2 * evidence.floor else "warning"
     elif not (detectable <= 2 * evidence.floor or evidence.high <= 2 * evidence.floor):
         name = "not enough data"

@@ -129,6 +129,16 @@ DRIFT: dict[str, Metric] = {
         Metric("l_infinity", "Largest difference of a share", "drift", "lower", "share"),
     )
 }
+MULTIVARIATE: dict[str, Metric] = {
+    m.name: m
+    for m in (
+        Metric("classifier_drift", "Domain classifier, AUC out of fold", "drift", "lower", None, 0.05),
+        Metric("reconstruction_error", "Reconstruction error (sd)", "drift", "near zero", "sd", 0.1),
+        Metric("correlation_change", "Largest change of a rank correlation", "drift", "lower", None, 0.1),
+        Metric("mmd", "Maximum mean discrepancy", "drift", "lower", None, 0.05),
+    )
+}
+"""Distances of several columns at once, computed where they are asked for."""
 WASSERSTEIN_FLOOR_LARGE = 0.05
 """Floor of ``wasserstein`` where both sides have 10,000 effective rows."""
 LARGE = 10_000
@@ -166,6 +176,8 @@ MULTICLASS = CLASSIFICATION | {
 }
 FORECASTING = {name: (metric, _either(name, compute)) for name, (metric, compute) in FORECASTING.items()}
 REGRESSION = {name: FORECASTING[name] for name in REGRESSION}
+ABUNDANT = 50_000
+"""From so many effective rows on both sides, an effect has to be shown to be above its floor, not only to exist."""
 TASKS: dict[str, dict[str, tuple[Metric, Compute]]] = {
     "binary": CLASSIFICATION,
     "multiclass": MULTICLASS,
@@ -207,4 +219,4 @@ MAIN_METRIC = {
 
 def metric_names() -> list[str]:
     """Return the name of every metric."""
-    return [*OF_OUTCOMES, *QUALITY, *DRIFT]
+    return [*OF_OUTCOMES, *QUALITY, *DRIFT, *MULTIVARIATE]

@@ -12,6 +12,7 @@ from typing import Any
 
 from watchkeeper.detection.between import reference_spread
 from watchkeeper.detection.columns import natural_variations
+from watchkeeper.detection.importance import unpaged
 from watchkeeper.detection.series import Finding, Point, SeriesKey
 from watchkeeper.detection.verdict import worst
 from watchkeeper.detection.watched import PERFORMANCE
@@ -21,7 +22,9 @@ from watchkeeper.pipeline.changes import Changes
 from watchkeeper.pipeline.incidents import Incidents
 from watchkeeper.pipeline.measure import NUMBERS
 from watchkeeper.pipeline.rules import InForce, Rules
+from watchkeeper.pipeline.units_told import units_told
 from watchkeeper.pipeline.values import Place
+from watchkeeper.profiles.profile import Profile
 from watchkeeper.response.evaluate import evaluate
 from watchkeeper.response.incidents import Explanation, explain, identity, react
 from watchkeeper.response.schedule import Schedule
@@ -41,12 +44,16 @@ _BEFORE = 14
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A sealed window with its rows and its measurements as they are known at the seal."""
+    """A sealed window with its rows and its measurements as they are known at the seal.
+
+    ``between`` returns the profile of the rows between two moments, in microseconds; None where there are none.
+    """
 
     version: Version
     window: Place
     rows: int
     numbers: Mapping[Series, tuple[float | int | None, ...]]
+    between: Callable[[int, int], Profile | None] | None = None
 
 
 class Findings:
@@ -61,7 +68,8 @@ class Findings:
         span = Window(moment(window.start), moment(window.stop))
         found = evaluate(force.monitors, span, latest, self.history_of(connection, sealed), force.share)
         self._remember(sealed, latest)
-        return found
+        baseline = sealed.version.baseline
+        return found if baseline is None else unpaged(found, baseline.profile.schema, force.opening)
 
     def pass_over(self, sealed: Sealed) -> None:
         """Hear of a sealed window that nobody judges: histories that lack it are read anew."""
@@ -174,7 +182,7 @@ class Detecting:
         history = self._findings.history_of(connection, sealed)
         keys = {identity(f): SeriesKey(f.metric, f.column, f.segment, f.source) for f in evidence}
         earlier = {check: [_effect(p, key) for p in history(key)[-_BEFORE:]] for check, key in keys.items()}
-        return explain(evidence, earlier)
+        return units_told(explain(evidence, earlier), sealed)
 
 
 def _effect(point: Point, key: SeriesKey) -> float:

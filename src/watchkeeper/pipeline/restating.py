@@ -64,7 +64,7 @@ class Restating:
             return
         changed = [
             name for name, value in given.to_dict().items()
-            if name not in {"kinds", "guessed", "segments", "sensitive", "features", "threshold"}
+            if name not in {"kinds", "guessed", "importances", "segments", "sensitive", "features", "threshold"}
             and value not in (None, [], {}) and value != getattr(old, name)
         ]  # fmt: skip
         changed += [f"kinds.{name}" for name, kind in given.kinds.items() if old.kinds.get(name, kind) != kind]

@@ -14,6 +14,7 @@ from watchkeeper.pipeline.measure import NUMBERS, Measured, measure
 from watchkeeper.pipeline.settings import PipelineSettings
 from watchkeeper.pipeline.stored import ProfileStore, labelled_rows
 from watchkeeper.pipeline.values import Place
+from watchkeeper.profiles.profile import Profile
 from watchkeeper.store import rows
 from watchkeeper.store.database import Database, Job
 from watchkeeper.window import DAY, calendar_window, microseconds
@@ -182,7 +183,12 @@ class Windows:
             job, count, numbers = self._measure(connection, version, span, seal)
         else:
             job, count, numbers = _seal_only(span, version), span.rows, self._latest(connection, span)
-        follows = self._loop.at_seal(connection, Sealed(version, span.place, count, numbers)) if seal else None
+
+        def before(first: int, last: int) -> Profile | None:
+            return self._profiles.merged(connection, version, span.stage, first, last)
+
+        sealed = Sealed(version, span.place, count, numbers, before)
+        follows = self._loop.at_seal(connection, sealed) if seal else None
 
         def both(writer: sqlite3.Connection) -> None:
             job(writer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from watchkeeper.detection.comparison import Comparison
+from watchkeeper.detection.importance import NEGLIGIBLE, ignored
 from watchkeeper.metrics.dependence import FEWEST_DAYS
 from watchkeeper.profiles.column import CategoricalColumn, NumericColumn
 from watchkeeper.profiles.many import ManyClassOutcome
@@ -25,7 +26,20 @@ def notices(comparison: Comparison) -> list[str]:
     found = _guesses(reference) + _of_task(reference)
     for side, profile in (("the reference", reference), ("the current data", current)):
         found += _of_columns(profile, side) + _of_outcome(profile, side) + _of_segments(profile, side)
-    return list(dict.fromkeys(found)) + _of_time(reference) + _of_repeats(reference, current)
+    return (
+        list(dict.fromkeys(found)) + _of_importances(reference) + _of_time(reference) + _of_repeats(reference, current)
+    )
+
+
+def _of_importances(reference: Profile) -> list[str]:
+    hints = sorted(name for name in ignored(reference.schema) if name in reference.columns)
+    if not hints:
+        return []
+    listed = ", ".join(hints[:_MOST]) + (f" and {len(hints) - _MOST} more" if len(hints) > _MOST else "")
+    return [
+        f"By the importances that the reference names, less than {NEGLIGIBLE:.0%} of what the model goes by is {listed}: "
+        "such columns are at most a warning, and open no incident."
+    ]
 
 
 def _guesses(profile: Profile) -> list[str]:

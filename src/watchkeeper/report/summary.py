@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 from watchkeeper.detection.columns import ColumnChange, QualityChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.verdict import Verdict
 from watchkeeper.metrics.names import MAIN_METRIC
+from watchkeeper.report.change_words import changes, units_sentence
+from watchkeeper.report.joint_words import joint_sentence
+from watchkeeper.report.ranking import RANK, ranked_columns
 from watchkeeper.report.words import metric_words, number, quality_words, segment_name, shift_words, spread
 
-_RANK = {"critical": 0, "warning": 1, "not enough data": 2, "ok": 3}
 _ALARMS = ("warning", "critical")
-
-
-def ranked_columns(comparison: Comparison) -> list[tuple[ColumnChange, Verdict | None]]:
-    """Return columns, those that changed most first: by the worst verdict of drift and quality, then by the effect of drift."""
-    whole = comparison.column_verdicts()
-
-    def rank(item: tuple[ColumnChange, Verdict | None]) -> tuple[int, float, str]:
-        found = whole[item[0].name]
-        return 4 if found is None else _RANK[found], *_column_rank(item)
-
-    return sorted(comparison.columns, key=rank)
-
-
-def _column_rank(item: tuple[ColumnChange, Verdict | None]) -> tuple[float, str]:
-    change, verdict = item
-    if verdict is None:
-        return 0.0, change.name
-    effect = verdict.evidence.effect / (verdict.evidence.floor or 1.0)
-    return 0.0 if math.isnan(effect) else -effect, change.name
 
 
 def headline(comparison: Comparison) -> str:
@@ -89,13 +70,20 @@ def _lower(title: str) -> str:
 
 def _alarms(items: list[tuple[MetricChange, Verdict | None]]) -> list[MetricChange]:
     found = [(c, v) for c, v in items if v is not None and v.name in _ALARMS]
-    found.sort(key=lambda item: (_RANK[item[1].name], -item[1].evidence.effect / (item[1].evidence.floor or 1.0)))
+    found.sort(key=lambda item: (RANK[item[1].name], -item[1].evidence.effect / (item[1].evidence.floor or 1.0)))
     return [c for c, _ in found]
 
 
 def sentences(comparison: Comparison) -> list[str]:
     """Return what changed most, how, and what it did to the model."""
-    return [*_what_changed(comparison), *_what_broke(comparison), *_what_it_did(comparison), *_where(comparison)]
+    together = joint_sentence(comparison)
+    return [
+        *_what_changed(comparison),
+        *([together] if together else []),
+        *_what_broke(comparison),
+        *_what_it_did(comparison),
+        *_where(comparison),
+    ]
 
 
 def _what_changed(comparison: Comparison) -> list[str]:
@@ -108,7 +96,8 @@ def _what_changed(comparison: Comparison) -> list[str]:
         for c, _ in moved[:3]
     ]
     more = f" {len(moved) - 3} more columns moved." if len(moved) > 3 else ""
-    return ["What changed most. " + " ".join(said) + more]
+    units = units_sentence(changes(comparison))
+    return ["What changed most. " + " ".join(said) + more, *([units] if units else [])]
 
 
 def _what_broke(comparison: Comparison) -> list[str]:

@@ -10,13 +10,16 @@ from typing import Any
 
 import pyarrow as pa
 
+from watchkeeper.detection.columns import ColumnChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.verdict import Verdict
+from watchkeeper.metrics.chance import Chance
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT
 from watchkeeper.metrics.sequences import sequence
 from watchkeeper.report import words
+from watchkeeper.report.joint_words import joint_words
 
 MEASUREMENTS = pa.schema(
     [
@@ -79,29 +82,53 @@ def measurements(comparison: Comparison) -> pa.Table:
         "revision": 0,
         "known_at": datetime.now(UTC),
     }
-    rows = [dict.fromkeys(MEASUREMENTS.names) | common | row for row in comparison_rows(comparison)]
+    rows = [dict.fromkeys(MEASUREMENTS.names) | common | row for row in comparison_rows(comparison, tested=True)]
     return pa.Table.from_pylist(rows, schema=MEASUREMENTS)
 
 
-def comparison_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """Yield every measurement as a mapping; what is the same in all of them (model, window, time) is left out."""
+def comparison_rows(comparison: Comparison, *, tested: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield every measurement as a mapping; what is the same in all of them (model, window, time) is left out.
+
+    ``tested``: each distance with its own p-value and smallest effect, not only the one that decides.
+    """
     coverage = comparison.current.coverage
     for change, verdict in (*comparison.performance, *comparison.segments):
         yield from _outcome_rows(change, verdict, coverage)
     for column, verdict in comparison.columns:
+        chances = column_chances(comparison, column, verdict) if tested else {}
         for name, value in column.distances.items():
             judged = verdict if name == column.metric.name else None
             unit = DRIFT[name].unit if name in DRIFT else None
             metric, params = _PARAMS.get(name, (name, {}))
-            yield measurement_row(metric, Estimate(value, math.nan, math.nan, 0), UNKNOWN, judged, unit) | {
-                "column": column.name,
-                "n": comparison.current.columns[column.name].rows,
-                "params": json.dumps(params),
-            }
+            yield (
+                measurement_row(metric, Estimate(value, math.nan, math.nan, 0), UNKNOWN, judged, unit)
+                | {
+                    "column": column.name,
+                    "n": comparison.current.columns[column.name].rows,
+                    "params": json.dumps(params),
+                }
+                | (_chance(value, chances[name]) if judged is None and name in chances else {})
+            )
+    for joint, verdict in comparison.multivariate:
+        if not math.isnan(joint.value):
+            estimate = Estimate(joint.value, math.nan, math.nan, comparison.current.sample.rows.num_rows)
+            yield measurement_row(joint.metric.name, estimate, UNKNOWN, verdict, joint.metric.unit)
     for column, quality, verdict in comparison.quality:
         yield measurement_row(quality.metric.name, quality.current, quality.reference, verdict, quality.metric.unit) | {
             "column": column.name
         }
+
+
+def column_chances(comparison: Comparison, column: ColumnChange, verdict: Verdict | None) -> dict[str, Chance]:
+    """Return every distance of a column as evidence of its own; nothing of one that is not judged."""
+    if verdict is None:
+        return {}
+    before, after = comparison.reference.columns[column.name], comparison.current.columns[column.name]
+    return column.chances(before, after, verdict.alpha)
+
+
+def _chance(value: float, chance: Chance) -> dict[str, Any]:
+    return {"effect": _known(value), "p_value": _known(chance.p_value), "detectable": _known(chance.detectable)}
 
 
 def _outcome_rows(change: MetricChange, verdict: Verdict | None, coverage: float | None) -> Iterator[dict[str, Any]]:
@@ -134,7 +161,7 @@ def measurement_row(
         "n": now.n,
         "reference": _known(then.value),
         "effect": _known(verdict.evidence.effect) if verdict else None,
-        "p_value": _known(verdict.evidence.p_value) if verdict else None,
+        "p_value": _known(verdict.evidence.deciding) if verdict else None,
         "detectable": _known(verdict.detectable) if verdict else None,
         "unit": unit,
     }
@@ -160,6 +187,9 @@ def _verdict_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
             sides = comparison.reference.columns[column.name], comparison.current.columns[column.name]
             said = words.column_words(column, verdict, *sides)
             yield _verdict_row(f"{column.metric.name} ({column.name})", "drift", verdict, said)
+    for joint, verdict in comparison.multivariate:
+        if verdict is not None:
+            yield _verdict_row(joint.metric.name, "multivariate", verdict, joint_words(joint, verdict))
     for column, quality, verdict in comparison.quality:
         if verdict is not None:
             said = words.quality_words(column, quality, verdict)

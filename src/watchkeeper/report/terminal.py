@@ -10,8 +10,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from watchkeeper.report.change_words import brief, changes
 from watchkeeper.report.notices import notices
-from watchkeeper.report.summary import headline, ranked_columns, sentences
+from watchkeeper.report.ranking import ranked_columns
+from watchkeeper.report.summary import headline, sentences
 from watchkeeper.report.words import budget_words, number, spread
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ def _chip(verdict: Verdict | None) -> Text:
 def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for place, column in enumerate(columns):
-        words = place == 0 or column == ""
+        words = place == 0 or column in {"", "what changed"}
         table.add_column(column, justify="left" if words else "right", overflow="fold", no_wrap=not words)
     return table
 
@@ -117,12 +119,14 @@ def _size(change: MetricChange) -> int:
 
 
 def _columns(comparison: Comparison) -> Table:
-    table = _table("Columns that changed most", "", "effect", "matters from", "p-value", "")
-    ranked, whole = ranked_columns(comparison), comparison.column_verdicts()
+    table = _table("Columns that changed most", "", "effect", "matters from", "p-value", "", "what changed")
+    ranked, whole, changed = ranked_columns(comparison), comparison.column_verdicts(), changes(comparison)
     for change, verdict in ranked[:_MOST_COLUMNS]:
         found = whole[change.name]
         chip = Text(found or "", style=_STYLES.get(found or "", ""))
-        table.add_row(escape(printable(change.name)), *_column_cells(change, verdict), chip)
+        table.add_row(
+            escape(printable(change.name)), *_column_cells(change, verdict), chip, brief(changed.get(change.name, []))
+        )
     if len(ranked) > _MOST_COLUMNS:
         table.caption = f"and {len(ranked) - _MOST_COLUMNS} more"
     return table

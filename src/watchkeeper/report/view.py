@@ -12,18 +12,25 @@ from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange, calibrator_of, days_of, estimate_metric
 from watchkeeper.detection.verdict import Verdict
 from watchkeeper.metrics import classification
+from watchkeeper.metrics.chance import Chance
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, SEGMENT_METRICS, TASKS, Metric
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.tasks import Outcome, plain_outcome
 from watchkeeper.report import outcome_view, words
+from watchkeeper.report.change_words import changes
 from watchkeeper.report.distribution import distribution, summary
+from watchkeeper.report.joint_words import joint_view
 from watchkeeper.report.notices import notices
-from watchkeeper.report.summary import headline, ranked_columns, sentences
+from watchkeeper.report.ranking import ranked_columns
+from watchkeeper.report.summary import headline, sentences
+from watchkeeper.report.tables import column_chances
 from watchkeeper.window import day_window, moment, zone_info
 
 FORMAT = "watchkeeper.view/1"
+_TOLD = {"unit", "tails", "vanished categories"}
+"""What the words on a column's verdict do not say yet."""
 _NO_CHECK = dict.fromkeys(("effect", "effect_low", "effect_high", "floor", "p_value", "alpha", "detectable"))
 
 
@@ -37,6 +44,7 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "watchkeeper": version("watchkeeper"),
         "verdict": comparison.verdict,
+        "pages": comparison.pages,
         "headline": headline(comparison),
         "sentences": sentences(comparison),
         "task": schema.task,
@@ -59,6 +67,7 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "timeline": _timeline(comparison),
         "segments": _segments(comparison),
         "columns": _columns(comparison),
+        "multivariate": joint_view(comparison),
     }
     cleaned: dict[str, Any] = _clean(found)
     return cleaned
@@ -109,7 +118,7 @@ def check_value(verdict: Verdict | None, said: str) -> dict[str, Any]:
         "effect_low": evidence.low,
         "effect_high": evidence.high,
         "floor": evidence.floor,
-        "p_value": evidence.p_value,
+        "p_value": evidence.deciding,
         "alpha": verdict.alpha,
         "detectable": verdict.detectable,
     }
@@ -227,12 +236,21 @@ def _columns(comparison: Comparison) -> list[dict[str, Any]]:
         quality.setdefault(column.name, []).append(
             _plain_row(change.metric, change.reference, change.current, verdict, said)
         )
-    whole = comparison.column_verdicts()
+    whole, changed = comparison.column_verdicts(), changes(comparison)
     rows = []
     for column, judged in ranked_columns(comparison):
         row = _column(comparison, column, judged, quality.get(column.name, []))
         alarms = [q["words"] for q in row["quality"] if q["verdict"] in {"warning", "critical"}]
-        rows.append(row | {"verdict": whole[column.name], "words": " ".join([row["words"], *alarms])})
+        parts = changed.get(column.name, [])
+        told = [part["words"] for part in parts if part["aspect"] in _TOLD]
+        if whole[column.name] in {"warning", "critical"}:
+            told += words.importance_words(row["importance"])
+        outcome: dict[str, Any] = {
+            "verdict": whole[column.name],
+            "words": " ".join([row["words"], *told, *alarms]),
+            "changes": parts,
+        }
+        rows.append(row | outcome)
     return rows
 
 
@@ -246,7 +264,9 @@ def _column(
         "kind": schema.kinds[change.name],
         "role": schema.role(change.name),
         "metric": change.metric.name,
-        "distances": [_distance(change, name, value) for name, value in change.distances.items() if name in DRIFT],
+        "importance": comparison.importances.get(change.name),
+        "distances": _distances(comparison, change, verdict),
+        "tests": change.tests,
         "quality": quality,
         "new_categories": change.new_categories,
         "reference": summary(before),
@@ -254,6 +274,16 @@ def _column(
         "distribution": distribution(before, after),
         **check_value(verdict, words.column_words(change, verdict, before, after)),
     }
+
+
+def _distances(comparison: Comparison, change: ColumnChange, verdict: Verdict | None) -> list[dict[str, Any]]:
+    chances = column_chances(comparison, change, verdict)
+    told = []
+    for name, value in change.distances.items():
+        if name in DRIFT:
+            known = chances.get(name, Chance(math.nan, math.nan))
+            told.append(_distance(change, name, value) | {"p_value": known.p_value, "detectable": known.detectable})
+    return told
 
 
 def _distance(change: ColumnChange, name: str, value: float) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from watchkeeper.detection.columns import ColumnChange, QualityChange
 from watchkeeper.detection.comparison import Comparison
+from watchkeeper.detection.importance import NEGLIGIBLE
 from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.verdict import Verdict
 from watchkeeper.metrics.estimate import Estimate
@@ -102,6 +103,14 @@ def _evidence_words(metric: Metric, verdict: Verdict) -> str:
     return f"A loss of {gap(evidence.effect, unit)} ({limits}) may be chance."
 
 
+def importance_words(share: float | None) -> list[str]:
+    """Return a sentence on what importance says about an alarm; none where it is not known."""
+    if share is None:
+        return []
+    little = ", which is why it is at most a warning" if share < NEGLIGIBLE else ""
+    return [f"It makes up {number(share, 'share')} of what the model goes by{little}."]
+
+
 def column_words(change: ColumnChange, verdict: Verdict | None, before: Column, after: Column) -> str:
     """Return how a column changed: what moved, then by how much."""
     what = shift_words(change, before, after, verdict is not None and verdict.name in {"warning", "critical"})
@@ -121,8 +130,10 @@ def column_words(change: ColumnChange, verdict: Verdict | None, before: Column, 
         return f"{what} It moved by {size}; {number(evidence.floor)} is enough to matter."
     if verdict.name == "not enough data":
         return f"{what} There is not enough data to tell a move below {number(verdict.detectable)}."
-    if evidence.p_value <= verdict.alpha:
+    if evidence.p_value <= verdict.alpha and evidence.effect <= evidence.floor:
         return f"{what} It moved by {size}, less than the {number(evidence.floor)} that matters."
+    if evidence.p_value <= verdict.alpha:
+        return f"{what} It moved by {size}; that this is more than the {number(evidence.floor)} that matters may be chance."
     return f"{what} What difference there is may be chance."
 
 
@@ -158,9 +169,10 @@ def _category_words(change: ColumnChange, before: CategoricalColumn, after: Cate
     if not shares:
         counts = before.categories.distinct, after.categories.distinct
         return f"{change.name} had about {counts[0]:,} distinct values before, and {counts[1]:,} now."
-    value = max(sorted(shares), key=lambda v: abs(shares[v][1] - shares[v][0]))
+    moves = {v: round(abs(now - then), 12) for v, (then, now) in shares.items()}
+    value = max(sorted(shares), key=lambda v: (moves[v], v == "true"))  # of a boolean, how often it is true
     then, now = shares[value]
-    return f"{_quoted(value)} makes up {number(now, 'share')} of {change.name}, {number(then, 'share')} before."
+    return f"{quoted(value)} makes up {number(now, 'share')} of {change.name}, {number(then, 'share')} before."
 
 
 def _went(before: float, after: float) -> str:
@@ -191,10 +203,11 @@ def quality_words(column: ColumnChange, change: QualityChange, verdict: Verdict 
 def _listed(values: list[str]) -> str:
     if not values:
         return ""
-    return ": " + ", ".join(map(_quoted, values[:3])) + (" and others" if len(values) > 3 else "")
+    return ": " + ", ".join(map(quoted, values[:3])) + (" and others" if len(values) > 3 else "")
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """Return a category between quotes, cut after 40 characters."""
     short = value if len(value) <= 40 else value[:37] + "..."
     return f"'{short}'"
 
