@@ -18,6 +18,7 @@ PARTS = {
     "relevant": "B3: at 100,000 rows, shifts that matter and shifts that do not",
     "units": "changes of units that are named, and those that are made up",
     "harm": "B14: twelve planted changes, whether they page, and whether the model got worse",
+    "estimates": "B7: performance estimated without labels, against what was realised",
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.verdict import FEWEST, Evidence
-from watchkeeper.metrics import estimation
+from watchkeeper.metrics import conditional, estimation
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, difference, widened
 from watchkeeper.metrics.names import DECIDING, SEGMENT_FLOOR, SEGMENT_METRICS, TASKS, Metric
 from watchkeeper.profiles.outcome import BinaryOutcome
@@ -45,11 +45,12 @@ def performance_changes(baseline: Baseline, current: Profile) -> list[MetricChan
     before = reference.outcome
     days = days_of(reference), days_of(current)
     calibrator = _whole_calibrator(baseline)
+    corrections = _Corrections(baseline, current, calibrator)
     changes = []
     for name, (metric, compute) in TASKS[task].items():
         then = baseline.once(("metric", name), functools.partial(compute, before, days[0]))
         values = then, compute(current.outcome, days[1])
-        estimated = estimate_metric(current.outcome, calibrator, name)
+        estimated = corrections.apply(estimate_metric(current.outcome, calibrator, name), name)
         if not (values[0].known or values[1].known or estimated.known):
             continue
         changes.append(_change(metric, *values, estimated, name in DECIDING[task]))
@@ -85,6 +86,24 @@ def _whole_calibrator(baseline: Baseline) -> estimation.Calibrator | None:
     reference = baseline.profile
     assert reference.outcome is not None
     return baseline.once("calibrator", functools.partial(calibrator_of, reference.outcome, days_of(reference)))
+
+
+class _Corrections:
+    """What the reference's rows say of estimates over a window's rows, features heeded; nothing where they cannot."""
+
+    def __init__(self, baseline: Baseline, current: Profile, calibrator: estimation.Calibrator | None) -> None:
+        self._model = self._rows = None
+        if calibrator is not None and current.sample.rows.num_rows:
+            fitted = functools.partial(conditional.fit, baseline.profile, calibrator)
+            self._model = baseline.once("conditional", fitted)
+        if self._model is not None:
+            self._rows = conditional.scored(self._model, current)
+
+    def apply(self, found: Estimate, name: str) -> Estimate:
+        """Return an estimate of CBPE's, corrected where that is proven."""
+        if self._model is None or self._rows is None or not found.known:
+            return found
+        return conditional.corrected(found, conditional.correction(self._model, self._rows, name), name)
 
 
 class _Spread:

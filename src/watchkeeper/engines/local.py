@@ -13,6 +13,7 @@ from watchkeeper.capture.batch import Batch
 from watchkeeper.capture.source import Source
 from watchkeeper.errors import InputError, UnreadableSource
 from watchkeeper.profiles.profile import Profile, merge
+from watchkeeper.profiles.sample import SAMPLE_ROWS
 from watchkeeper.schema import Schema
 
 Progress = Callable[[int, float | None], None]
@@ -24,7 +25,12 @@ _BATCH_BYTES = 4 << 20
 
 
 def profile_source(
-    source: Source, schema: Schema, *, threads: int | None = None, progress: Progress | None = None
+    source: Source,
+    schema: Schema,
+    *,
+    sample_rows: int = SAMPLE_ROWS,
+    threads: int | None = None,
+    progress: Progress | None = None,
 ) -> Profile:
     """Return the profile of a source's rows.
 
@@ -37,6 +43,8 @@ def profile_source(
         As :func:`watchkeeper.capture.source.open_source` gives.
     schema
         A whole schema.
+    sample_rows
+        How many rows the sample may keep.
     threads
         How many threads; by default one for each processor, at most four.
     progress
@@ -52,21 +60,20 @@ def profile_source(
     count = threads or min(4, os.cpu_count() or 1)
     with ThreadPoolExecutor(count, thread_name_prefix="watchkeeper-profile") as pool:
         try:
-            parts = list(pool.map(lambda _: _work(batches, schema, source.name), range(count)))
+            parts = list(pool.map(lambda _: _work(batches, Profile(schema, source.name, sample_rows)), range(count)))
         finally:
             batches.close()
     return merge(parts)
 
 
-def _work(batches: _Shared, schema: Schema, name: str) -> Profile:
-    profile = Profile(schema, name)
+def _work(batches: _Shared, profile: Profile) -> Profile:
     for batch in batches:
         try:
-            profile.update(Batch(batch, schema))
+            profile.update(Batch(batch, profile.schema))
         except UnicodeDecodeError as error:
             bad = error.object[error.start : error.end]
             reason = f"a text column holds bytes that are not UTF-8 ({bad!r}). Write it as UTF-8."
-            raise UnreadableSource(name, reason) from error
+            raise UnreadableSource(profile.name, reason) from error
         batches.done(batch.num_rows)
     return profile
 

@@ -117,8 +117,8 @@ def estimate(outcome: BinaryOutcome, calibrator: Calibrator, metric: str) -> Est
         return UNKNOWN
     step = calibrator(keys)
     rate = calibrator.rates[step]
-    value, by_positive, by_negative, rows, scale = _EXPECTED[metric](
-        counts * rate, counts * (1 - rate), _scores(keys, shift)
+    value, by_positive, by_negative, rows, scale = expected(
+        metric, counts * rate, counts * (1 - rate), _scores(keys, shift)
     )
     if math.isnan(value):
         return UNKNOWN
@@ -133,6 +133,14 @@ def estimate(outcome: BinaryOutcome, calibrator: Calibrator, metric: str) -> Est
 
 
 Expected = tuple[float, Floats, Floats, float, Scale]
+
+
+def expected(metric: str, positives: Floats, negatives: Floats, scores: Floats) -> Expected:
+    """Return a metric of expected counts, its derivative by each positive and negative, its rows, and its scale.
+
+    ``positives`` and ``negatives`` are counts by prediction and ascending score, shape (2, cells).
+    """
+    return _EXPECTED[metric](positives, negatives, scores)
 
 
 def _matrix_metric(

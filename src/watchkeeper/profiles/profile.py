@@ -23,7 +23,7 @@ from watchkeeper.errors import (
 from watchkeeper.profiles import codec
 from watchkeeper.profiles.column import Column, NumericColumn, empty_column, profiled_columns, read_column
 from watchkeeper.profiles.rows import outcome_rows
-from watchkeeper.profiles.sample import RowSample
+from watchkeeper.profiles.sample import SAMPLE_ROWS, RowSample
 from watchkeeper.profiles.segments import MISSING_VALUE, Segments, Timeline
 from watchkeeper.profiles.tasks import as_part, empty_outcome, read_outcome
 from watchkeeper.schema import Schema
@@ -66,7 +66,7 @@ class Profile:
     SUMS: frozenset[str] = Segments.SUMS | NumericColumn.SUMS
     ANNOTATIONS: frozenset[str] = NumericColumn.ANNOTATIONS | {"name", "guessed"}
 
-    def __init__(self, schema: Schema, name: str = "") -> None:
+    def __init__(self, schema: Schema, name: str = "", sample_rows: int = SAMPLE_ROWS) -> None:
         zone_info(schema.zone)
         self.schema = schema.freeze()
         self.name = name
@@ -77,7 +77,7 @@ class Profile:
         self.segments = {column: Segments(self._empty_outcome) for column in cuts}
         timed = schema.timestamp is not None and self.outcome is not None
         self.timeline = Timeline(self._empty_outcome) if timed else None
-        self.sample = RowSample(schema)
+        self.sample = RowSample(schema, sample_rows)
         self.start: int | None = None
         self.end: int | None = None
 

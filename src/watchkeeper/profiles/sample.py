@@ -17,8 +17,11 @@ from watchkeeper.sketches.protocol import State, array_of, counts_of, part_of, s
 from watchkeeper.sketches.sample import SampleIndex
 
 SAMPLE_ROWS = 5_000
-"""Part of the format: entries of a sample of up to 200 columns."""
+"""Part of the format: entries of a window's sample of up to 200 columns."""
+REFERENCE_ROWS = 100_000
+"""Part of the format: the most entries that a reference's sample of up to 20 columns may have."""
 _SAMPLE_CELLS = 1_000_000
+_REFERENCE_CELLS = 2_000_000
 _ARROW = {"numeric": pa.float64(), "datetime": pa.int64(), "categorical": pa.string(), "boolean": pa.string()}
 
 
@@ -28,24 +31,25 @@ def sample_columns(schema: Schema) -> dict[str, pa.DataType]:
     return {name: _ARROW[kind] for name, kind in columns.items()}
 
 
-def sample_size(schema: Schema) -> int:
-    """Return how many entries a sample keeps: 5,000, fewer for more than 200 columns."""
-    return max(100, min(SAMPLE_ROWS, _SAMPLE_CELLS // max(len(sample_columns(schema)), 1)))
+def sample_size(schema: Schema, rows: int = SAMPLE_ROWS) -> int:
+    """Return how many entries a sample keeps: those asked for, fewer for many columns (5,000: for more than 200)."""
+    cells = _SAMPLE_CELLS if rows <= SAMPLE_ROWS else _REFERENCE_CELLS
+    return max(100, min(rows, REFERENCE_ROWS, cells // max(len(sample_columns(schema)), 1)))
 
 
 class RowSample:
     """The rows with the smallest hashes of their id, or of their content where there is none.
 
     ``index`` says which and how often each came; ``rows`` holds their values: numbers as float64, moments as UTC
-    microseconds, categories as text, null where missing.
+    microseconds, categories as text, null where missing. Samples of two sizes merge into one of the smaller size.
     """
 
     SUMS: frozenset[str] = frozenset()
 
-    def __init__(self, schema: Schema) -> None:
+    def __init__(self, schema: Schema, rows: int = SAMPLE_ROWS) -> None:
         self._schema = schema
         self._columns = sample_columns(schema)
-        self.index = SampleIndex(sample_size(schema))
+        self.index = SampleIndex(sample_size(schema, rows))
         self.rows = pa.table({name: pa.array([], kind) for name, kind in self._columns.items()})
 
     def update(self, batch: Batch) -> None:
@@ -89,7 +93,7 @@ class RowSample:
 
     def widen(self, schema: Schema) -> RowSample:
         """Return the sample under a schema with further columns, which are null in its rows."""
-        made = RowSample(schema)
+        made = RowSample(schema, self.index.size)
         size = made.index.size
         made.index.priority, made.index.copies = self.index.priority[:size], self.index.copies[:size]
         count = len(made.index.priority)
@@ -118,6 +122,7 @@ class RowSample:
         """Return the sample of both together."""
         merged = RowSample(self._schema)
         merged.index = SampleIndex.from_state(self.index.state())
+        merged.index.size = min(self.index.size, other.index.size)
         chosen = merged.index.update(other.index.priority, other.index.content, other.index.copies)
         merged.rows = _gather(self.rows, other.rows, chosen)
         return merged
@@ -127,6 +132,7 @@ class RowSample:
         """Return the sample of all parts together."""
         made = cls(parts[0]._schema)
         indices = [part.index for part in parts]
+        made.index.size = min(index.size for index in indices)
         priority, content, copies = (
             np.concatenate([getattr(index, name) for index in indices]) for name in ("priority", "content", "copies")
         )
@@ -144,10 +150,10 @@ class RowSample:
     def from_state(cls, state: Mapping[str, Any], schema: Schema) -> RowSample:
         """Make a sample from a state that may be hostile; raises :class:`CorruptProfile`."""
         made = cls(schema)
-        size = made.index.size
+        sizes = made.index.size, sample_size(schema, REFERENCE_ROWS)
         made.index = SampleIndex.from_state(part_of(state, "index"))
         packed = part_of(state, "rows")
-        if list(packed) != list(made._columns) or made.index.size != size:
+        if list(packed) != list(made._columns) or made.index.size not in sizes:
             raise CorruptProfile("a sample's columns are not those of the schema")
         count = len(made.index.priority)
         made.rows = pa.table(
