@@ -16,7 +16,7 @@ from watchkeeper.engines.local import Progress, profile_source
 from watchkeeper.errors import EmptySource, InvalidSchema
 from watchkeeper.inference import infer, kind_of
 from watchkeeper.profiles.profile import Profile
-from watchkeeper.profiles.sample import REFERENCE_ROWS, SAMPLE_ROWS
+from watchkeeper.profiles.sample import SAMPLE_ROWS
 from watchkeeper.report.report import Report
 from watchkeeper.schema import Schema
 
@@ -104,8 +104,8 @@ def profile(
     engine
         ``local``: threads of this machine.
     sample_rows
-        How many rows its sample keeps. 100,000 let a reference say how calibration depends on features, which makes
-        estimates without labels better, and its profile larger: up to 16 MB.
+        How many rows its sample keeps. From 10,000 on a reference can say how calibration depends on features, which
+        makes estimates without labels better; at most 100,000, whose profile takes up to 16 MB.
     threads
         By default one for each processor, at most four.
     progress
@@ -240,8 +240,7 @@ def _profile(side: Source | Profile, schema: Schema, name: str, threads: int | N
         if progress is not None:
             progress(name, rows, share)
 
-    rows = REFERENCE_ROWS if name == "reference" and schema.task is not None else SAMPLE_ROWS
-    made = profile_source(side, schema, sample_rows=rows, threads=threads, progress=tell)
+    made = profile_source(side, schema, threads=threads, progress=tell)
     if made.rows == 0:
         raise EmptySource(side.name)
     return made

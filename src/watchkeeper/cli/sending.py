@@ -69,9 +69,10 @@ def reference() -> None:
 @click.argument("data")
 @click.option("--version", required=True, help="The version of MODEL.")
 @_where
+@click.option("--sample", type=click.IntRange(min=100), default=100_000, help="Rows kept whole, for estimates by feature.")
 @roles
 @reaching
-def set_(model: str, data: str, version: str, environment: str, **options: Any) -> int:
+def set_(model: str, data: str, version: str, environment: str, sample: int, **options: Any) -> int:
     """Make DATA, held-out or out-of-fold predictions, the reference of a version of MODEL.
 
     DATA is a Parquet or CSV file, a folder or a quoted glob, or a saved profile (.profile).
@@ -85,7 +86,9 @@ def set_(model: str, data: str, version: str, environment: str, **options: Any) 
     else:
         with Bars() as bars:
             tell = bars.tell
-            profile = monitor.profile(data, schema_of(options), progress=lambda rows, share: tell(data, rows, share))
+            profile = monitor.profile(
+                data, schema_of(options), sample_rows=sample, progress=lambda rows, share: tell(data, rows, share)
+            )
     with reach(connected, make=True) as connection:
         told = connection.set_reference(model, version, profile, environment=environment)
     click.echo(f"{profile.rows:,} rows are the reference of {model} {version}.")

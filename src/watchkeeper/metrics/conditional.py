@@ -22,13 +22,14 @@ from watchkeeper.profiles.rows import ClassRows
 from watchkeeper.sketches import kernel
 from watchkeeper.sketches.kernel import Floats
 
-FEWEST_ROWS = 2_000
-"""Labelled rows of the reference's sample, below which nothing can be proved."""
+FEWEST_ROWS = 10_000
+"""Labelled rows of the reference's sample, below which little could be proved: an ordinary sample costs nothing."""
 PROOF = 3.0
 """How many standard errors prove that an estimate has to be corrected."""
 _PENALTY = 10.0  # a prior on the logit scale of sd 0.3 for each offset and slope
 _LEAST = 0.002
 _STEPS, _ENOUGH = 8, 1e-3
+_WORK = 6e9  # multiplications of one step: about half a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Scored:
 
 
 def fit(reference: Profile, calibrator: Calibrator) -> Conditional | None:
-    """Fit the model on the labelled rows of a reference's sample; None with fewer than 2,000 of them, or no features.
+    """Fit the model on the labelled rows of a reference's sample; None with fewer than 10,000 of them, or no features.
 
     References
     ----------
@@ -97,6 +98,7 @@ def fit(reference: Profile, calibrator: Calibrator) -> Conditional | None:
     levels = levels_of(reference.sample, reference.schema)
     if len(known) < FEWEST_ROWS or levels.count == 0:
         return None
+    known = known[: int(_WORK / (2 * levels.count) ** 2)]  # in the order of hashes, so any first rows are a sample
     places = levels.places(reference.sample.rows)[:, known]
     z = _logit(_rates(calibrator, rows.scores[0][known]))
     design = Design(places, z, levels.count)

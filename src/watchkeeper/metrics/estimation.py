@@ -93,10 +93,12 @@ def pool_adjacent_violators(hits: Floats, counts: Floats) -> tuple[Int64s, Float
     return np.array(firsts, dtype=np.int64), np.array(sums) / weights_array, weights_array
 
 
-def estimate(outcome: BinaryOutcome, calibrator: Calibrator, metric: str) -> Estimate:
+def estimate(
+    outcome: BinaryOutcome, calibrator: Calibrator, metric: str, labels: tuple[int, ...] = (EVERY_LABEL,)
+) -> Estimate:
     """Return what ``metric`` is expected to be over all rows of an outcome whose score is a probability, labels unseen.
 
-    Unknown where most scores are none: the rest would not stand for the whole.
+    ``labels`` (0, 1) leaves out the rows without a label. Unknown where most scores are none: the rest would not stand for the whole.
 
     The interval holds the chance in the labels, and the uncertainty of the calibrator, both as the delta method gives
     them and widened by how much days differ in the reference. It does not hold a change of concept.
@@ -105,20 +107,14 @@ def estimate(outcome: BinaryOutcome, calibrator: Calibrator, metric: str) -> Est
     ----------
     The expected confusion matrix: NannyML's documentation of CBPE; ties of the AUC count half.
     """
-    predictions = [outcome.score_histogram((EVERY_LABEL,), (p,)) for p in (0, 1)]
-    shift = max(h.shift for h in predictions)
-    cells = np.union1d(predictions[0].at(shift)[0], predictions[1].at(shift)[0])
-    counts = np.stack([_spread(h, shift, cells) for h in predictions])
-    keys = cells << np.int64(shift)
-    probable = _probable(keys, shift) if outcome.improbable else np.ones(len(keys), dtype=bool)
-    keys, scored, counts = keys[probable], counts.sum(), counts[:, probable]
-    n = int(counts.sum())
+    keys, scores, (counts,) = cells_of(outcome, (labels,))
+    n, scored = int(counts.sum()), sum(outcome.score_histogram(labels, (p,)).count for p in (0, 1))
     if n == 0 or 2 * n < scored:
         return UNKNOWN
     step = calibrator(keys)
     rate = calibrator.rates[step]
     value, by_positive, by_negative, rows, scale = expected(
-        metric, counts * rate, counts * (1 - rate), _scores(keys, shift)
+        metric, counts * rate, counts * (1 - rate), scores
     )
     if math.isnan(value):
         return UNKNOWN
@@ -199,7 +195,8 @@ def _share(chosen: list[list[float]], among: list[list[float]]) -> Callable[...,
     return _matrix_metric(lambda m: classification.share_of(m, mask, whole), whole, "share")
 
 
-def _log_loss(scores: Floats, positive: bool) -> Floats:
+def log_loss_of(scores: Floats, positive: bool) -> Floats:
+    """Return the log loss of each score for one label."""
     clipped = np.clip(scores, _EPS, 1 - _EPS)
     return -np.log(clipped if positive else 1 - clipped)
 
@@ -214,9 +211,26 @@ _EXPECTED: dict[str, Callable[..., Expected]] = {
     "f1": _matrix_metric(_f1, np.array(_ALL), "logit"),
     "roc_auc": _curve_metric(classification.auc),
     "average_precision": _curve_metric(classification.precision_area),
-    "log_loss": _loss_metric(_log_loss),
+    "log_loss": _loss_metric(log_loss_of),
     "brier": _loss_metric(lambda scores, positive: (scores - positive) ** 2),
 }
+
+
+def cells_of(outcome: BinaryOutcome, labels: Sequence[tuple[int, ...]]) -> tuple[Int64s, Floats, Floats]:
+    """Return the first keys and middles of the cells that hold probabilities, and the rows in each.
+
+    The rows have shape (len(labels), 2, cells), by prediction 0 and 1.
+    """
+    found = [[outcome.score_histogram(some, (p,)) for p in (0, 1)] for some in labels]
+    flat = [histogram for pair in found for histogram in pair]
+    shift = max(h.shift for h in flat)
+    cells = np.unique(np.concatenate([h.at(shift)[0] for h in flat]))
+    counts = np.stack([_spread(h, shift, cells) for h in flat]).reshape(len(labels), 2, len(cells))
+    keys = cells << np.int64(shift)
+    if outcome.improbable:
+        probable = _probable(keys, shift)
+        keys, counts = keys[probable], np.ascontiguousarray(counts[..., probable])
+    return keys, _scores(keys, shift), counts
 
 
 def _scores(keys: Int64s, shift: int) -> Floats:
