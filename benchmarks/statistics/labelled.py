@@ -66,7 +66,9 @@ def main(draws: int = DRAWS) -> dict[str, Weeks]:
     assert calibrator is not None
     truth = [classification.accuracy(profile(part, known.schema).outcome).value for part in parts]
     rng = np.random.default_rng(SEED)
-    found: dict[str, list[tuple[float, bool, float]]] = {name: [] for name in ("labelled rows", "CBPE", "prediction-powered")}
+    found: dict[str, list[tuple[float, bool, float]]] = {
+        name: [] for name in ("labelled rows", "CBPE", "prediction-powered")
+    }
     for _ in range(draws):
         for part, value in zip(parts, truth, strict=True):
             window = profile(thinned(part, rng), known.schema)
@@ -78,7 +80,10 @@ def main(draws: int = DRAWS) -> dict[str, Weeks]:
             for name, e in zip(found, estimates, strict=True):
                 found[name].append((e.value - value, e.low <= value <= e.high, (e.high - e.low) / 2))
     results = {}
-    print(f"{len(parts)} weeks, {draws} draws of {SHARE:.0%} of the labels (about {SHARE * np.mean([*map(len, parts)]):.0f} a week)")
+    print(
+        f"{len(parts)} weeks, {draws} draws of {SHARE:.0%} of the labels, "
+        f"about {SHARE * np.mean([*map(len, parts)]):.0f} a week"
+    )
     print(f"  {'accuracy':<22}{'mean absolute error':<26}{'weeks within the interval':<28}half width")
     for name, rows in found.items():
         errors, held, widths = (np.array(column).reshape(draws, -1) for column in zip(*rows, strict=True))

@@ -64,7 +64,9 @@ def profile() -> None:
 @profile.command()
 @click.argument("data")
 @click.option("-o", "--output", type=FILE, required=True, help="Where to write the profile.")
-@click.option("--sample", type=click.IntRange(min=100), default=5_000, help="Rows kept whole; a reference gains by 100000.")
+@click.option(
+    "--sample", type=click.IntRange(min=100), default=5_000, help="Rows kept whole; a reference gains by 100000."
+)
 @roles
 def make(data: str, output: Path, sample: int, **options: Any) -> int:
     """Make the profile of DATA, a Parquet or CSV file, folder or quoted glob."""

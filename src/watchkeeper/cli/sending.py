@@ -69,7 +69,9 @@ def reference() -> None:
 @click.argument("data")
 @click.option("--version", required=True, help="The version of MODEL.")
 @_where
-@click.option("--sample", type=click.IntRange(min=100), default=100_000, help="Rows kept whole, for estimates by feature.")
+@click.option(
+    "--sample", type=click.IntRange(min=100), default=100_000, help="Rows kept whole, for estimates by feature."
+)
 @roles
 @reaching
 def set_(model: str, data: str, version: str, environment: str, sample: int, **options: Any) -> int:

@@ -11,16 +11,25 @@ from typing import Any
 from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.verdict import FEWEST, Evidence
 from watchkeeper.metrics import conditional, estimation
+from watchkeeper.metrics import powered as prediction_powered
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, difference, widened
 from watchkeeper.metrics.names import DECIDING, SEGMENT_FLOOR, SEGMENT_METRICS, TASKS, Metric
 from watchkeeper.profiles.outcome import BinaryOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.tasks import Outcome
 
+_BEYOND_CHANCE = 2.576
+CHECKED = ("roc_auc", "accuracy", "f1")
+"""Metrics whose estimate is checked against labels."""
+
 
 @dataclass(frozen=True, slots=True)
 class MetricChange:
-    """One metric in reference and current, what CBPE expected of it, and the evidence (None: shown, never judged)."""
+    """One metric in reference and current, what was expected of it, and the evidence (None: shown, never judged).
+
+    ``powered`` is the prediction-powered estimate where some labels are missing. ``gap`` is what was realised less what was
+    expected of the same, labelled rows: whether the estimate holds here.
+    """
 
     metric: Metric
     reference: Estimate
@@ -29,6 +38,15 @@ class MetricChange:
     evidence: Evidence | None
     segment: tuple[str, str] | None = None
     from_estimate: bool = False
+    powered: Estimate = UNKNOWN
+    gap: Estimate = UNKNOWN
+
+    @property
+    def refuted(self) -> bool:
+        """Whether labels show that the estimate does not hold: off by more than matters, and beyond chance (p < .01)."""
+        floor = (self.metric.floor or 0.0) * (abs(self.reference.value) if self.metric.relative else 1.0)
+        far = self.gap.known and abs(self.gap.value) > floor
+        return far and abs(self.gap.value) > _BEYOND_CHANCE * self.gap.error
 
 
 def days_of(profile: Profile) -> list[Any]:
@@ -53,8 +71,20 @@ def performance_changes(baseline: Baseline, current: Profile) -> list[MetricChan
         estimated = corrections.apply(estimate_metric(current.outcome, calibrator, name), name)
         if not (values[0].known or values[1].known or estimated.known):
             continue
-        changes.append(_change(metric, *values, estimated, name in DECIDING[task]))
+        change = _change(metric, *values, estimated, name in DECIDING[task])
+        powered, gap = _from_labels(current.outcome, calibrator, name, values[1], days[1])
+        changes.append(replace(change, powered=powered, gap=corrections.gap(gap, name)))
     return changes
+
+
+def _from_labels(
+    outcome: Outcome, calibrator: estimation.Calibrator | None, name: str, realised: Estimate, days: Sequence[Any]
+) -> tuple[Estimate, Estimate]:
+    """Return what some labels make of an estimate, and by how much what they show departs from it."""
+    if calibrator is None or not isinstance(outcome, BinaryOutcome):
+        return UNKNOWN, UNKNOWN
+    gap = estimation.gap(outcome, calibrator, name, realised) if name in CHECKED else UNKNOWN
+    return prediction_powered.estimate(outcome, calibrator, name, days), gap
 
 
 def segment_changes(baseline: Baseline, current: Profile) -> Iterator[MetricChange]:
@@ -92,18 +122,30 @@ class _Corrections:
     """What the reference's rows say of estimates over a window's rows, features heeded; nothing where they cannot."""
 
     def __init__(self, baseline: Baseline, current: Profile, calibrator: estimation.Calibrator | None) -> None:
-        self._model = self._rows = None
+        self._model: conditional.Conditional | None = None
+        self._rows = self._labelled = None
         if calibrator is not None and current.sample.rows.num_rows:
             fitted = functools.partial(conditional.fit, baseline.profile, calibrator)
             self._model = baseline.once("conditional", fitted)
         if self._model is not None:
             self._rows = conditional.scored(self._model, current)
+            self._labelled = conditional.scored(self._model, current, labelled=True)
 
     def apply(self, found: Estimate, name: str) -> Estimate:
         """Return an estimate of CBPE's, corrected where that is proven."""
         if self._model is None or self._rows is None or not found.known:
             return found
         return conditional.corrected(found, conditional.correction(self._model, self._rows, name), name)
+
+    def gap(self, found: Estimate, name: str) -> Estimate:
+        """Return what was realised less CBPE's estimate, less what the latter would have been corrected by."""
+        if self._model is None or self._labelled is None or not found.known:
+            return found
+        by = conditional.correction(self._model, self._labelled, name)
+        if not by.proven:
+            return found
+        value, error = found.value - by.value, math.hypot(found.error, by.error)
+        return replace(found, value=value, low=value - 1.96 * error, high=value + 1.96 * error, error=error)
 
 
 class _Spread:

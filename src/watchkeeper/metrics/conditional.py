@@ -120,24 +120,26 @@ def _newton(design: Design, label: Floats, copies: Floats) -> tuple[Floats, Floa
         weights = weights + step
         if np.abs(step).max() < _ENOUGH:
             break
-    return weights, np.linalg.inv(hessian)
+    covariance: Floats = np.linalg.inv(hessian).astype(np.float64)
+    return weights, covariance
 
 
-def scored(model: Conditional, current: Profile) -> Scored | None:
-    """Return the rows of a window's sample as the model sees them; None where none has a probability."""
+def scored(model: Conditional, current: Profile, labelled: bool = False) -> Scored | None:
+    """Return the rows of a window's sample, or those with a label, as the model sees them; None where no row is left."""
     rows = outcomes_of(current.sample, current.schema)
     if not isinstance(rows, ClassRows):
         return None
-    known = np.flatnonzero(rows.probable & (rows.prediction >= 0))
-    if len(known) == 0:
+    known = np.flatnonzero(rows.probable & (rows.prediction >= 0) & ((rows.label >= 0) | (not labelled)))
+    if len(known) == 0 or current.outcome is None:
         return None
+    whole = current.outcome.labelled if labelled else current.rows
     base = _rates(model.calibrator, rows.scores[0][known])
     z = _logit(base)
     design = Design(model.levels.places(current.sample.rows)[:, known], z, model.levels.count)
     chance = expit(z + design.times(model.weights))
     scores, place = np.unique(rows.scores[0][known], return_inverse=True)
     copies = current.sample.index.copies[known].astype(np.float64)
-    return Scored(design, scores, place, rows.prediction[known].astype(np.int64), copies, base, chance, current.rows)
+    return Scored(design, scores, place, rows.prediction[known].astype(np.int64), copies, base, chance, whole)
 
 
 def correction(model: Conditional, rows: Scored, metric: str) -> Correction:
@@ -174,7 +176,8 @@ def _expected(rows: Scored, chance: Floats, metric: str) -> tuple[float, Floats]
     size = len(rows.scores)
     cell = rows.prediction * size + rows.place
     positives, negatives = (
-        np.bincount(cell, rows.weight * share, 2 * size).reshape(2, size) for share in (chance, 1 - chance)
+        np.bincount(cell, rows.weight * share, 2 * size).reshape(2, size).astype(np.float64)
+        for share in (chance, 1 - chance)
     )
     value, by_positive, by_negative, _, _ = expected(metric, positives, negatives, rows.scores)
     flip: Floats = (by_positive - by_negative)[rows.prediction, rows.place]

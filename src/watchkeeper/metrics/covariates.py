@@ -118,8 +118,9 @@ class Design:
 
     def times(self, weights: Floats) -> Floats:
         """Return the linear predictor, shape (rows,)."""
-        both = self.z[None, :] * weights[self.levels + self.places] + weights[self.places]
-        return both.sum(axis=0)
+        offsets, slopes = weights[self.places], weights[self.levels + self.places]
+        found: Floats = offsets.sum(axis=0) + self.z * slopes.sum(axis=0)
+        return found
 
     def transposed_times(self, values: Floats) -> Floats:
         """Return the sum over rows of ``values`` times the row, shape (2 x levels,)."""

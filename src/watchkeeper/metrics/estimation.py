@@ -98,7 +98,8 @@ def estimate(
 ) -> Estimate:
     """Return what ``metric`` is expected to be over all rows of an outcome whose score is a probability, labels unseen.
 
-    ``labels`` (0, 1) leaves out the rows without a label. Unknown where most scores are none: the rest would not stand for the whole.
+    ``labels`` (0, 1) leaves out the rows without a label. Unknown where most scores are none: the rest would not stand for
+    the whole.
 
     The interval holds the chance in the labels, and the uncertainty of the calibrator, both as the delta method gives
     them and widened by how much days differ in the reference. It does not hold a change of concept.
@@ -113,9 +114,7 @@ def estimate(
         return UNKNOWN
     step = calibrator(keys)
     rate = calibrator.rates[step]
-    value, by_positive, by_negative, rows, scale = expected(
-        metric, counts * rate, counts * (1 - rate), scores
-    )
+    value, by_positive, by_negative, rows, scale = expected(metric, counts * rate, counts * (1 - rate), scores)
     if math.isnan(value):
         return UNKNOWN
     flip = by_positive - by_negative  # what one label changes, by prediction and cell
@@ -126,6 +125,22 @@ def estimate(
     error = math.sqrt((chance + doubt) * inflation)
     low, high = interval(value, error, max(round(rows), 1), scale)
     return Estimate(value, low, high, n, error, design_effect=inflation)
+
+
+def gap(outcome: BinaryOutcome, calibrator: Calibrator, metric: str, realised: Estimate) -> Estimate:
+    """Return what was realised less what the calibrator expects of the same rows, those with a label.
+
+    The interval holds the chance in the labels and the uncertainty of the calibrator: where 0 lies outside, the relation of
+    score and label is not that of the reference. It needs labels that come whatever they are: where, say, one class is known
+    sooner than the other, it speaks of that. Unknown below 50 labels.
+    """
+    if not realised.known or outcome.labelled < FEWEST_LABELS:
+        return UNKNOWN
+    foretold = estimate(outcome, calibrator, metric, labels=(0, 1))
+    if not foretold.known:
+        return UNKNOWN
+    value, half = realised.value - foretold.value, 1.96 * foretold.error
+    return Estimate(value, value - half, value + half, foretold.n, foretold.error)
 
 
 Expected = tuple[float, Floats, Floats, float, Scale]

@@ -73,7 +73,9 @@ def estimate(
     independent = float((seen * (errors - rectified) ** 2).sum()) / n / (n - 1)
     independent += power**2 * float(unseen @ (rows.expected - foretold) ** 2) / rest**2
     between = [_influence(_cells(day, calibrator, loss), power, rectified, foretold, n, rest) for day in days]
-    clustered = len(between) / (len(between) - 1) * float(np.square(between).sum()) if len(between) >= _FEWEST_BLOCKS else 0.0
+    clustered = (
+        len(between) / (len(between) - 1) * float(np.square(between).sum()) if len(between) >= _FEWEST_BLOCKS else 0.0
+    )
     degrees = float(len(between) - 1) if clustered > independent else n - 1
     error = math.sqrt(max(independent, clustered, _least(value, n) if scale == "share" else 0.0))
     value = min(max(value, 0.0), 1.0) if scale == "share" else value

@@ -10,7 +10,17 @@ from watchkeeper.metrics.names import MAIN_METRIC
 from watchkeeper.report.change_words import changes, units_sentence
 from watchkeeper.report.joint_words import joint_sentence
 from watchkeeper.report.ranking import RANK, ranked_columns
-from watchkeeper.report.words import metric_words, number, quality_words, segment_name, shift_words, spread
+from watchkeeper.report.words import (
+    gap_words,
+    lowered,
+    metric_words,
+    number,
+    powered_words,
+    quality_words,
+    segment_name,
+    shift_words,
+    spread,
+)
 
 _ALARMS = ("warning", "critical")
 
@@ -61,11 +71,8 @@ def _short(change: MetricChange) -> str:
     way = "rose" if now.value > change.reference.value else "fell"
     said = " (estimated)" if change.from_estimate else ""
     unit = change.metric.unit
-    return f"{_lower(change.metric.title)} {way} from {number(change.reference.value, unit)} to {number(now.value, unit)}{said}"
-
-
-def _lower(title: str) -> str:
-    return title if title[:2].isupper() or title[1:2].isdigit() else title[0].lower() + title[1:]
+    before, after = number(change.reference.value, unit), number(now.value, unit)
+    return f"{lowered(change.metric.title)} {way} from {before} to {after}{said}"
 
 
 def _alarms(items: list[tuple[MetricChange, Verdict | None]]) -> list[MetricChange]:
@@ -121,8 +128,12 @@ def _what_it_did(comparison: Comparison) -> list[str]:
         for c, v in comparison.performance
         if c.metric.name != main and v is not None and v.name in _ALARMS
     ]
+    refuted = [c for c, _ in comparison.performance if c.refuted]
+    if refuted:
+        said.append(gap_words(max(refuted, key=lambda c: abs(c.gap.value) / c.gap.error)))
     if comparison.current.coverage is not None and comparison.current.coverage < 1:
         said.append(f"{number(comparison.current.coverage, 'share')} of the current predictions have a label.")
+        said += [powered_words(c) for c, _ in comparison.performance if c.metric.name == "accuracy" and c.powered.known]
     return [" ".join(said)] if said else []
 
 

@@ -145,6 +145,12 @@ def _outcome_rows(change: MetricChange, verdict: Verdict | None, coverage: float
         judged = verdict if change.from_estimate else None
         estimated = {"source": "estimated", "params": json.dumps({"method": "cbpe"})}
         yield measurement_row(metric.name, change.estimated, reference, judged, metric.unit) | segment | estimated
+    if change.powered.known:
+        powered = {"source": "prediction-powered", "params": json.dumps({"method": "ppi++"}), "coverage": coverage}
+        yield measurement_row(metric.name, change.powered, reference, None, metric.unit) | segment | powered
+    if change.gap.known:
+        row = measurement_row(f"{metric.name}_estimate_gap", change.gap, UNKNOWN, None, metric.unit)
+        yield row | segment | {"coverage": coverage}
 
 
 def measurement_row(

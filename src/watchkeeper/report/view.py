@@ -135,6 +135,8 @@ def metric_row(change: MetricChange, verdict: Verdict | None) -> dict[str, Any]:
         "reference": estimate_value(change.reference),
         "current": estimate_value(change.current),
         "estimated": estimate_value(change.estimated),
+        "powered": estimate_value(change.powered),
+        "gap": estimate_value(change.gap),
         **check_value(verdict, words.metric_words(change, verdict)),
     }
 

@@ -60,6 +60,11 @@ def segment_name(column: str, value: str) -> str:
     return f"{column} {_OTHERS.get(value, value)}"
 
 
+def lowered(title: str) -> str:
+    """Return a metric's title as it stands inside a sentence."""
+    return title if title[:2].isupper() or title[1:2].isdigit() else title[0].lower() + title[1:]
+
+
 def metric_words(change: MetricChange, verdict: Verdict | None) -> str:
     """Return what became of a metric."""
     metric = change.metric
@@ -109,6 +114,25 @@ def importance_words(share: float | None) -> list[str]:
         return []
     little = ", which is why it is at most a warning" if share < NEGLIGIBLE else ""
     return [f"It makes up {number(share, 'share')} of what the model goes by{little}."]
+
+
+def gap_words(change: MetricChange) -> str:
+    """Return that labels refute the estimate of a metric."""
+    found, unit = change.gap, change.metric.unit
+    way = "above" if found.value > 0 else "below"
+    low, high = sorted((abs(found.low), abs(found.high)))
+    title = lowered(change.metric.title)
+    return (
+        f"The estimate does not hold here: over the {found.n:,} rows with a label, {title} lies {gap(abs(found.value), unit)} "
+        f"({gap(low, unit)} to {gap(high, unit)}) {way} what their scores let expect, "
+        "so the concept changed, not only the inputs."
+    )
+
+
+def powered_words(change: MetricChange) -> str:
+    """Return what a few labels and all scores say together of a metric."""
+    title, value = lowered(change.metric.title), spread(change.powered, change.metric.unit)
+    return f"With the scores of the others, {title} is {value}, if labels come at random."
 
 
 def column_words(change: ColumnChange, verdict: Verdict | None, before: Column, after: Column) -> str:
