@@ -10,11 +10,11 @@ from typing import Any
 
 from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.verdict import FEWEST, Evidence
-from watchkeeper.metrics import conditional, estimation
+from watchkeeper.metrics import conditional, error_estimation, estimation, multiclass_estimation
 from watchkeeper.metrics import powered as prediction_powered
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, difference, widened
 from watchkeeper.metrics.names import DECIDING, SEGMENT_FLOOR, SEGMENT_METRICS, TASKS, Metric
-from watchkeeper.profiles.outcome import BinaryOutcome
+from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.tasks import Outcome
 
@@ -68,13 +68,28 @@ def performance_changes(baseline: Baseline, current: Profile) -> list[MetricChan
     for name, (metric, compute) in TASKS[task].items():
         then = baseline.once(("metric", name), functools.partial(compute, before, days[0]))
         values = then, compute(current.outcome, days[1])
-        estimated = corrections.apply(estimate_metric(current.outcome, calibrator, name), name)
+        estimated = (
+            corrections.apply(estimate_metric(current.outcome, calibrator, name), name)
+            if task == "binary"
+            else _from_rows(baseline, current, name)
+        )
         if not (values[0].known or values[1].known or estimated.known):
             continue
-        change = _change(metric, *values, estimated, name in DECIDING[task])
+        change = _change(metric, *values, estimated, name in DECIDING[task] and (task == "binary" or values[1].known))
         powered, gap = _from_labels(current.outcome, calibrator, name, values[1], days[1])
         changes.append(replace(change, powered=powered, gap=corrections.gap(gap, name)))
     return changes
+
+
+def _from_rows(baseline: Baseline, current: Profile, name: str) -> Estimate:
+    """Return what is expected of a metric of a multiclass task or a regression: shown, never judged."""
+    reference = baseline.profile
+    if isinstance(reference.outcome, MulticlassOutcome):
+        whole = functools.partial(multiclass_estimation.calibrate, reference.outcome)
+        calibrators = baseline.once("calibrators", whole)
+        return multiclass_estimation.estimate(current, calibrators, name) if calibrators is not None else UNKNOWN
+    model = baseline.once("errors", functools.partial(error_estimation.fit, reference))
+    return error_estimation.estimate(current, model, name) if model is not None else UNKNOWN
 
 
 def _from_labels(

@@ -58,13 +58,14 @@ class Levels:
         return np.array(found, dtype=np.int64).reshape(len(found), len(rows))
 
 
-def levels_of(sample: RowSample, schema: Schema) -> Levels:
+def levels_of(sample: RowSample, schema: Schema, more: tuple[str, ...] = ()) -> Levels:
     """Return the levels of the features of a reference's rows: quantile bins, and values by how often they come.
 
-    At most 64 features, in the order of the schema; the more there are, the fewer levels each has.
+    ``more`` are further columns, which come first. At most 64 features, in the order of the schema; the more there are, the
+    fewer levels each has.
     """
     kinds = sample_columns(schema)
-    features = [name for name in kinds if schema.role(name) == "feature"][:_MOST_FEATURES]
+    features = [*more, *(name for name in kinds if schema.role(name) == "feature")][:_MOST_FEATURES]
     most = max(2, min(_MOST_EACH, MOST_LEVELS // max(len(features), 1) - 2))
     edges, names = {}, {}
     for name in features:

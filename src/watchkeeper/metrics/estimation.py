@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +65,12 @@ def calibrate(reference: BinaryOutcome, days: Sequence[BinaryOutcome] = ()) -> C
     """
     if 2 * reference.improbable > reference.rows - reference.scoreless:
         return None
-    positive, negative = reference.score_histogram((1,)), reference.score_histogram((0,))
+    fitted = isotonic(reference.score_histogram((1,)), reference.score_histogram((0,)))
+    return replace(fitted, residuals=_residuals(fitted, days)) if fitted is not None else None
+
+
+def isotonic(positive: Histogram, negative: Histogram) -> Calibrator | None:
+    """Return the calibrator of scores of positives and negatives; None with fewer than 50 of either."""
     if min(positive.count, negative.count) < FEWEST_LABELS:
         return None
     shift = max(positive.shift, negative.shift)
@@ -73,8 +78,7 @@ def calibrate(reference: BinaryOutcome, days: Sequence[BinaryOutcome] = ()) -> C
     hits, misses = _spread(positive, shift, cells), _spread(negative, shift, cells)
     firsts, rates, counts = pool_adjacent_violators(hits, hits + misses)
     starts = cells[firsts] << np.int64(shift)
-    fitted = Calibrator(starts, rates, counts, np.empty((0, len(rates))))
-    return Calibrator(starts, rates, counts, _residuals(fitted, days))
+    return Calibrator(starts, rates, counts, np.empty((0, len(rates))))
 
 
 def pool_adjacent_violators(hits: Floats, counts: Floats) -> tuple[Int64s, Floats, Floats]:

@@ -143,7 +143,8 @@ def _outcome_rows(change: MetricChange, verdict: Verdict | None, coverage: float
         )
     if change.estimated.known:
         judged = verdict if change.from_estimate else None
-        estimated = {"source": "estimated", "params": json.dumps({"method": "cbpe"})}
+        method = "dle" if metric.family == "regression" else "cbpe"
+        estimated = {"source": "estimated", "params": json.dumps({"method": method})}
         yield measurement_row(metric.name, change.estimated, reference, judged, metric.unit) | segment | estimated
     if change.powered.known:
         powered = {"source": "prediction-powered", "params": json.dumps({"method": "ppi++"}), "coverage": coverage}
