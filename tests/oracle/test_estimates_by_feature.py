@@ -55,7 +55,7 @@ def test_the_model_is_penalised_logistic_regression(rng: np.random.Generator) ->
     places = levels.places(reference.sample.rows)[:, :3_000]
     design = Design(places, z, levels.count)
     label = (rng.random(3_000) < expit(1.3 * z)).astype(float)
-    weights, _ = conditional._newton(design, label, np.ones(3_000))
+    weights, _ = conditional._newton(design, label, np.ones(3_000), 10.0)
     matrix = np.vstack([block for _, block in design.blocks()]).astype(float)
     assert design.times(weights) == pytest.approx(matrix @ weights, abs=1e-4)
     assert design.transposed_times(label) == pytest.approx(matrix.T @ label, abs=1e-3)

@@ -26,7 +26,8 @@ FEWEST_ROWS = 10_000
 """Labelled rows of the reference's sample, below which little could be proved: an ordinary sample costs nothing."""
 PROOF = 3.0
 """How many standard errors prove that an estimate has to be corrected."""
-_PENALTY = 10.0  # a prior on the logit scale of sd 0.3 for each offset and slope
+PENALTY = 10.0
+"""Of squared offsets and slopes: a prior by which each is 0, give or take .3 on the logit scale."""
 _LEAST = 0.002
 _STEPS, _ENOUGH = 8, 1e-3
 _WORK = 6e9  # multiplications of one step: about half a second
@@ -84,7 +85,7 @@ class Scored:
     whole: int
 
 
-def fit(reference: Profile, calibrator: Calibrator) -> Conditional | None:
+def fit(reference: Profile, calibrator: Calibrator, penalty: float = PENALTY) -> Conditional | None:
     """Fit the model on the labelled rows of a reference's sample; None with fewer than 10,000 of them, or no features.
 
     References
@@ -103,16 +104,16 @@ def fit(reference: Profile, calibrator: Calibrator) -> Conditional | None:
     z = _logit(_rates(calibrator, rows.scores[0][known]))
     design = Design(places, z, levels.count)
     label, copies = rows.label[known].astype(np.float64), reference.sample.index.copies[known].astype(np.float64)
-    weights, covariance = _newton(design, label, copies)
+    weights, covariance = _newton(design, label, copies, penalty)
     return Conditional(calibrator, levels, weights, covariance, len(known))
 
 
-def _newton(design: Design, label: Floats, copies: Floats) -> tuple[Floats, Floats]:
+def _newton(design: Design, label: Floats, copies: Floats, penalty: float) -> tuple[Floats, Floats]:
     weights = np.zeros(2 * design.levels)
     for _ in range(_STEPS):
         chance = expit(design.z + design.times(weights))
-        slope = design.transposed_times(copies * (label - chance)) - _PENALTY * weights
-        hessian = _PENALTY * np.eye(len(weights))
+        slope = design.transposed_times(copies * (label - chance)) - penalty * weights
+        hessian = penalty * np.eye(len(weights))
         spread = (copies * chance * (1 - chance)).astype(np.float32)
         for part, matrix in design.blocks():
             hessian += matrix.T @ (matrix * spread[part, None])

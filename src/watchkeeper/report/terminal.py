@@ -81,7 +81,7 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def _performance(comparison: Comparison, width: int) -> Table:
-    table = _table("Performance (95 % intervals)", *_headings(width))
+    table = _table("Performance (95 % intervals)", *_headings(width, comparison.reference.schema.task == "regression"))
     for change, verdict in comparison.performance:
         unit = change.metric.unit
         cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
@@ -90,8 +90,15 @@ def _performance(comparison: Comparison, width: int) -> Table:
     return table
 
 
-def _headings(width: int) -> list[str]:
-    return ["", "reference", "current", "n", *(["expected (CBPE)"] if width >= _WIDE else []), ""]
+def _headings(width: int, regression: bool) -> list[str]:
+    return [
+        "",
+        "reference",
+        "current",
+        "n",
+        *(["expected (DLE)" if regression else "expected (CBPE)"] if width >= _WIDE else []),
+        "",
+    ]
 
 
 def _fitting(cells: list[str], n: int, width: int) -> list[str]:
@@ -102,7 +109,7 @@ def _segments(comparison: Comparison, width: int) -> Table:
     judged = [(c, v) for c, v in comparison.segments if v is not None]
     judged.sort(key=lambda item: (item[1].name not in {"critical", "warning"}, -_size(item[0])))
     title = judged[0][0].metric.title if judged else ""
-    table = _table(f"By segment: {title}", *_headings(width))
+    table = _table(f"By segment: {title}", *_headings(width, comparison.reference.schema.task == "regression"))
     for change, verdict in judged[:_MOST_SEGMENTS]:
         column, value = change.segment or ("", "")
         unit = change.metric.unit
