@@ -60,7 +60,7 @@ def main() -> dict[str, np.ndarray]:
             table = np.empty((len(PENALTIES), len(PROOFS) + 1, len(METRICS)))
             for row, penalty in enumerate(PENALTIES):
                 model = conditional.fit(known, calibrator, penalty)
-                seen = [conditional.scored(model, w) for w in windows]
+                seen = [conditional.scored(model, w)[0] for w in windows]
                 by = [[conditional.correction(model, s, m) for m in METRICS] for s in seen]
                 moves, doubts = (np.array([[getattr(c, name) for c in cs] for cs in by]) for name in ("value", "error"))
                 for column, proof in enumerate((*PROOFS, np.inf)):

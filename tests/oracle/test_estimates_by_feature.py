@@ -69,7 +69,7 @@ def moved(model: conditional.Conditional, table: pa.Table) -> dict[str, tuple[fl
     """Return, by metric, CBPE's error, the corrected error, the correction's standard error, and whether it was proven."""
     window = profiled(table)
     realised = {c.metric.name: c.current.value for c in performance_changes(Baseline(window), window)}
-    seen = conditional.scored(model, window)
+    seen, _ = conditional.scored(model, window)
     assert seen is not None
     found = {}
     for name in METRICS:

@@ -138,13 +138,13 @@ class _Corrections:
 
     def __init__(self, baseline: Baseline, current: Profile, calibrator: estimation.Calibrator | None) -> None:
         self._model: conditional.Conditional | None = None
-        self._rows = self._labelled = None
+        self._rows: conditional.Scored | None = None
+        self._labelled: conditional.Scored | None = None
         if calibrator is not None and current.sample.rows.num_rows:
             fitted = functools.partial(conditional.fit, baseline.profile, calibrator)
             self._model = baseline.once("conditional", fitted)
         if self._model is not None:
-            self._rows = conditional.scored(self._model, current)
-            self._labelled = conditional.scored(self._model, current, labelled=True)
+            self._rows, self._labelled = conditional.scored(self._model, current)
 
     def apply(self, found: Estimate, name: str) -> Estimate:
         """Return an estimate of CBPE's, corrected where that is proven."""

@@ -84,6 +84,20 @@ class Scored:
     chance: Floats
     whole: int
 
+    def part(self, rows: np.ndarray[tuple[int], np.dtype[np.int64]], whole: int) -> Scored:
+        """Return some of the rows, which stand for ``whole``."""
+        design = Design(self.design.places[:, rows], self.design.z[rows], self.design.levels)
+        return Scored(
+            design,
+            self.scores,
+            self.place[rows],
+            self.prediction[rows],
+            self.weight[rows],
+            self.base[rows],
+            self.chance[rows],
+            whole,
+        )
+
 
 def fit(reference: Profile, calibrator: Calibrator, penalty: float = PENALTY) -> Conditional | None:
     """Fit the model on the labelled rows of a reference's sample; None with fewer than 10,000 of them, or no features.
@@ -125,22 +139,30 @@ def _newton(design: Design, label: Floats, copies: Floats, penalty: float) -> tu
     return weights, covariance
 
 
-def scored(model: Conditional, current: Profile, labelled: bool = False) -> Scored | None:
-    """Return the rows of a window's sample, or those with a label, as the model sees them; None where no row is left."""
+def scored(model: Conditional, current: Profile) -> tuple[Scored | None, Scored | None]:
+    """Return the rows of a window's sample as the model sees them, and those of them with a label; None: there are none."""
     rows = outcomes_of(current.sample, current.schema)
-    if not isinstance(rows, ClassRows):
-        return None
-    known = np.flatnonzero(rows.probable & (rows.prediction >= 0) & ((rows.label >= 0) | (not labelled)))
-    if len(known) == 0 or current.outcome is None:
-        return None
-    whole = current.outcome.labelled if labelled else current.rows
+    if not isinstance(rows, ClassRows) or current.outcome is None:
+        return None, None
+    known = np.flatnonzero(rows.probable & (rows.prediction >= 0))
+    if len(known) == 0:
+        return None, None
     base = _rates(model.calibrator, rows.scores[0][known])
     z = _logit(base)
     design = Design(model.levels.places(current.sample.rows)[:, known], z, model.levels.count)
-    chance = expit(z + design.times(model.weights))
     scores, place = np.unique(rows.scores[0][known], return_inverse=True)
-    copies = current.sample.index.copies[known].astype(np.float64)
-    return Scored(design, scores, place, rows.prediction[known].astype(np.int64), copies, base, chance, whole)
+    whole = Scored(
+        design,
+        scores,
+        place,
+        rows.prediction[known].astype(np.int64),
+        current.sample.index.copies[known].astype(np.float64),
+        base,
+        expit(z + design.times(model.weights)),
+        current.rows,
+    )
+    labelled = np.flatnonzero(rows.label[known] >= 0)
+    return whole, whole.part(labelled, current.outcome.labelled) if len(labelled) else None
 
 
 def correction(model: Conditional, rows: Scored, metric: str) -> Correction:

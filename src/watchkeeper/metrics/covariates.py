@@ -128,7 +128,7 @@ class Design:
         return np.concatenate([self._sums(values), self._sums(values * self.z)])
 
     def _sums(self, values: Floats) -> Floats:
-        found = np.zeros(self.levels)
-        for place in self.places:
-            found += np.bincount(place, values, self.levels)
+        found: Floats = np.bincount(self.places.ravel(), np.tile(values, len(self.places)), self.levels).astype(
+            np.float64
+        )
         return found
