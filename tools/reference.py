@@ -20,9 +20,11 @@ from watchkeeper import cli, errors
 from watchkeeper.metrics import (
     classification,
     drift,
+    error_estimation,
     estimation,
     joint,
     many,
+    multiclass_estimation,
     multilabel,
     names,
     quality,
@@ -37,6 +39,8 @@ INTERNAL = {"Logger": {"exit_budget", "call", "unreadable", "finish", "renew", "
 ITEMS = {"Parameters", "Attributes", "Returns", "Yields", "Raises"}
 _HEADING = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.MULTILINE)
 _ROLE = re.compile(r":\w+:`(?:~[\w.]*\.|\.)?([^`]+)`")
+
+ESTIMATED = {*estimation.ESTIMATED, *multiclass_estimation.EXPECTED, *error_estimation.EXPECTED}
 
 
 def pages() -> dict[str, str]:
@@ -293,7 +297,9 @@ def metric_row(metric: names.Metric, module: Any) -> str:
     described = markdown(inspect.getdoc(getattr(module, metric.name, None)) or metric.title).split("\n\n")[0]
     if metric.unit == "sd":
         described = described.replace("in the column's unit", "in standard deviations of the reference")
-    estimated = " *Estimated.*" if metric.family == "classification" and metric.name in estimation.ESTIMATED else ""
+    estimated = (
+        " *Estimated.*" if metric.family in {"classification", "regression"} and metric.name in ESTIMATED else ""
+    )
     text = " ".join(described.split()).replace("|", "\\|") + estimated
     return f"| `{metric.name}`<br>{metric.title} | {text} | {metric.better or ''} | {floor(metric)} |"
 

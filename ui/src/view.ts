@@ -37,6 +37,8 @@ export interface MetricRow extends Check {
   reference: Estimate | null;
   current: Estimate | null;
   estimated: Estimate | null; // what CBPE said without using the labels of current
+  powered?: Estimate | null;   // from a few labels and all scores, where some labels are missing
+  gap?: Estimate | null;       // realised less expected, over the rows with a label
 }
 
 export interface SegmentRow {
