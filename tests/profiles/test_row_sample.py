@@ -8,14 +8,15 @@ import pytest
 from scipy import stats
 
 from watchkeeper.capture.batch import Batch
-from watchkeeper.profiles.sample import SAMPLE_ROWS, RowSample, sample_size
+from watchkeeper.errors import CorruptProfile
+from watchkeeper.profiles.sample import REFERENCE_ROWS, SAMPLE_ROWS, RowSample, sample_size
 from watchkeeper.schema import Schema
 
 KINDS = {"id": "numeric", "x": "numeric", "c": "categorical", "note": "text"}
 
 
-def sampled(rows: pa.Table, schema: Schema, batch_rows: int = 1 << 30) -> RowSample:
-    sample = RowSample(schema)
+def sampled(rows: pa.Table, schema: Schema, batch_rows: int = 1 << 30, size: int = SAMPLE_ROWS) -> RowSample:
+    sample = RowSample(schema, size)
     for batch in rows.combine_chunks().to_batches(max_chunksize=batch_rows):
         sample.update(Batch(batch, schema))
     return sample
@@ -97,3 +98,28 @@ def test_what_a_sample_keeps() -> None:
 @pytest.mark.parametrize(("columns", "size"), [(0, 5000), (1, 5000), (200, 5000), (400, 2500), (20_000, 100)])
 def test_a_sample_of_many_columns_is_smaller(columns: int, size: int) -> None:
     assert sample_size(Schema(kinds={f"c{i}": "numeric" for i in range(columns)})) == size
+
+
+def test_a_larger_sample_merges_with_an_ordinary_one_into_an_ordinary_one() -> None:
+    n = 30_000
+    rows = pa.table({"id": np.arange(n), "x": np.arange(n) / n})
+    schema = Schema(id="id", kinds={"id": "numeric", "x": "numeric"})
+    large, small = sampled(rows.slice(0, 20_000), schema, size=REFERENCE_ROWS), sampled(rows.slice(20_000), schema)
+    assert large.rows.num_rows == 20_000
+    assert RowSample.from_state(large.state(), schema).rows.equals(large.rows)
+    assert large.widen(schema).rows.equals(large.rows)
+    whole = sampled(rows, schema)
+    for merged in (large.merge(small), small.merge(large), RowSample.merged([large, small])):
+        assert merged.index.size == SAMPLE_ROWS
+        assert merged.rows.equals(whole.rows)
+
+
+@pytest.mark.parametrize("size", [99, REFERENCE_ROWS + 1])
+def test_a_sample_of_an_impossible_size_is_refused(size: int) -> None:
+    schema = Schema(kinds={"x": "numeric"})
+    for possible in (100, 6_000, REFERENCE_ROWS):
+        assert RowSample.from_state(RowSample(schema, possible).state(), schema).index.size == possible
+    state = RowSample(schema).state()
+    state["index"]["size"] = size
+    with pytest.raises(CorruptProfile, match="sample's columns"):
+        RowSample.from_state(state, schema)
