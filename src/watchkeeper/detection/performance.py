@@ -75,15 +75,18 @@ def performance_changes(baseline: Baseline, current: Profile) -> list[MetricChan
         )
         if not (values[0].known or values[1].known or estimated.known):
             continue
-        change = _change(metric, *values, estimated, name in DECIDING[task] and (task == "binary" or values[1].known))
+        judged = estimated if task == "binary" else UNKNOWN
+        change = _change(metric, *values, judged, name in DECIDING[task])
         powered, gap = _from_labels(current.outcome, calibrator, name, values[1], days[1])
-        changes.append(replace(change, powered=powered, gap=corrections.gap(gap, name)))
+        changes.append(replace(change, estimated=estimated, powered=powered, gap=corrections.gap(gap, name)))
     return changes
 
 
 def _from_rows(baseline: Baseline, current: Profile, name: str) -> Estimate:
     """Return what is expected of a metric of a multiclass task or a regression: shown, never judged."""
     reference = baseline.profile
+    if reference.schema.weight is not None or reference.schema.task not in {"multiclass", "regression"}:
+        return UNKNOWN
     if isinstance(reference.outcome, MulticlassOutcome):
         whole = functools.partial(multiclass_estimation.calibrate, reference.outcome)
         calibrators = baseline.once("calibrators", whole)
