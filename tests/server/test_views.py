@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 from live import Live, live, make_secrets
 
+from watchkeeper.pipeline.measure import NUMBERS
 from watchkeeper.pipeline.values import MeasurementQuery, Target
 from watchkeeper.server.app import create_app
 from watchkeeper.server.views.routes import PAGES
+from watchkeeper.store import rows
+from watchkeeper.store.database import Database
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "ui"))
 
@@ -123,6 +126,102 @@ def test_versions_segments_and_marks(served: Live) -> None:
     by = view(served, "segments", f"{MODEL}&metric=f1")
     assert by["metric"] == "f1"
     assert {s["segment"].split("=")[0] for s in by["segments"]} == {"origin", "carrier"}
+
+
+def add_version(folder: Path, name: str, days: int, *, count: int, reference: float) -> None:
+    """Give the first model another version with rows in its last windows; nobody sets it to serve."""
+    database = Database(folder)
+
+    def job(connection: Any) -> None:
+        schema = rows.select_one(connection, "version", model_id=1, name="2")
+        assert schema is not None
+        number = rows.insert(connection, "version", **{k: v for k, v in schema.items() if k != "id"} | {"name": name})
+        where = {"version_id": schema["id"], "every": "day"}
+        series = rows.select_one(connection, "series", **where, metric="roc_auc", source="realised", segment=None)
+        assert series is not None
+        own = rows.insert(
+            connection, "series", **{k: v for k, v in series.items() if k != "id"} | {"version_id": number}
+        )
+        for row in rows.select_all(connection, "measured", tail=f"ORDER BY start DESC LIMIT {days}", **where):
+            rows.insert(connection, "measured", **row | {"version_id": number, "rows": count})
+            numbers = dict.fromkeys(NUMBERS, None) | {"value": 0.6, "n": count, "reference": reference}
+            rows.insert(
+                connection,
+                "measurement",
+                series_id=own,
+                start=row["start"],
+                revision=0,
+                known_at=row["stop"],
+                **numbers,
+            )
+
+    database.write(job).result()
+    database.close()
+
+
+def three_versions(folder: Path, count: int) -> Iterator[Live]:
+    folder.mkdir()
+    furnish(folder, Size(models=1, columns=4, days=20))
+    add_version(folder, "3", 5, count=count, reference=0.95)
+    with Staged.open(folder) as pipeline, live(create_app(pipeline.stage())) as made:
+        made.secrets = make_secrets(pipeline)
+        yield made
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> Iterator[Live]:
+    yield from three_versions(tmp_path / "store", 99_000)
+
+
+def test_as_served_is_what_was_set_to_serve_however_many_rows_another_version_has(crowded: Live) -> None:
+    windows = view(crowded, "model", MODEL)["windows"]
+    names = [windows["versions"][place] for place in windows["version"]]
+    assert names == ["1"] * 8 + ["2"] * 12
+    assert windows["served"] == [1] * 20
+    texts = [m["text"] for m in view(crowded, "model", MODEL)["marks"] if m["kind"] == "version"]
+    assert texts == ["version 2 took over"]
+    pipeline_of(crowded).set_serving(TARGET, "3")
+    later = view(crowded, "model", MODEL)  # from now on: what was served before stays as it was
+    assert later["windows"]["version"] == [*windows["version"][:-1], 2]
+    assert [m["text"] for m in later["marks"] if m["kind"] == "version"] == [
+        "version 2 took over",
+        "version 3 took over",
+    ]
+
+
+def test_where_only_another_version_has_rows_they_are_drawn_as_what_they_are(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    furnish(folder, Size(models=1, columns=4, days=20))
+    add_version(folder, "3", 5, count=500, reference=0.95)
+    database = Database(folder)
+    last = "SELECT start FROM measured WHERE every = 'day' ORDER BY start DESC LIMIT 1"
+    database.write(
+        lambda c: c.execute(f"DELETE FROM measured WHERE version_id = 2 AND every = 'day' AND start = ({last})")
+    ).result()
+    database.close()
+    with Staged.open(folder) as pipeline, live(create_app(pipeline.stage())) as made:
+        made.secrets = make_secrets(pipeline)
+        document = view(made, "model", MODEL)
+    assert document["windows"]["served"] == [1] * 19 + [0]
+    assert document["windows"]["versions"][document["windows"]["version"][-1]] == "3"
+    assert document["marks"][-1]["text"] == "rows of version 3 from here on, which was not set to serve"
+
+
+def test_the_reference_is_that_of_each_windows_version_and_an_incident_has_its_own(crowded: Live) -> None:
+    pipeline = pipeline_of(crowded)
+    pipeline.set_serving(TARGET, "3")
+    pipeline.database.write(
+        lambda c: rows.update(c, "setting", {"name": "serving:1"}, value=json.dumps([[0, "1"], [10**15, "3"]]))
+    ).result()
+    lines = next(m for m in view(crowded, "model", MODEL)["performance"] if m["metric"] == "roc_auc")
+    assert lines["references"] == [0.871] * 15 + [0.95] * 5
+    assert lines["reference"] == 0.95
+    fleet = view(crowded, "fleet")["models"][0]
+    assert (fleet["reference"], fleet["references"]) == (0.95, lines["references"])
+    own = view(crowded, "incident", "id=17")["charts"][0]  # of version 2, which had the fewest rows
+    assert own["metric"] == "roc_auc"
+    assert own["reference"] == 0.871
 
 
 def test_the_heat_of_a_column_is_read_from_the_last_window_back(served: Live) -> None:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from watchkeeper.errors import ActionRefused, CorruptStore
 from watchkeeper.pipeline import acting_candidate, acting_command, acting_rows, audit
+from watchkeeper.pipeline import serving as serving_history
 from watchkeeper.pipeline.acting_export import schema_of
 from watchkeeper.pipeline.acting_proposal import TRAINING
 from watchkeeper.pipeline.acting_rows import Move
@@ -98,7 +99,7 @@ def serve(connection: sqlite3.Connection, row: _Row, version: Version, result: d
         return False
     if not acting_rows.move(connection, row["id"], "comparing", Move("promoted", result["words"])):
         return False
-    rows.update(connection, "model", {"id": row["model_id"]}, serving=name)
+    serving_history.serve(connection, row["model_id"], name, version.model.elapsed())
     told = {"from": serving, "to": name, "action": row["id"]}
     audit.record(connection, version.model.project, "server", "serving.set", version.model.name, told)
     return True

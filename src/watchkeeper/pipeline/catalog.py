@@ -11,6 +11,7 @@ from typing import Any
 
 from watchkeeper.detection.baseline import Baseline
 from watchkeeper.errors import Conflict, InvalidSchema, UnknownKey, UnknownModel
+from watchkeeper.pipeline.serving import serve
 from watchkeeper.pipeline.values import Target
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.schema import Schema
@@ -40,6 +41,10 @@ class Model:
         if self.clock == "event" and self.watermark is not None:
             return self.watermark
         return microseconds(datetime.now(UTC))
+
+    def elapsed(self) -> int | None:
+        """Return its time in microseconds; None where none has passed: a replay without rows."""
+        return None if self.clock == "event" and self.watermark is None else self.now()
 
 
 @dataclass(slots=True)
@@ -146,7 +151,7 @@ class Catalog:
 
     def set_serving(self, model: Model, version: str) -> None:
         """Say which version serves."""
-        self._database.write(lambda c: rows.update(c, "model", {"id": model.id}, serving=version)).result()
+        self._database.write(lambda c: serve(c, model.id, version, model.elapsed())).result()
         model.serving = version
 
     def set_given(self, version: Version, given: Schema) -> None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from watchkeeper.errors import CorruptStore
+from watchkeeper.pipeline import serving
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
 from watchkeeper.pipeline.measure import NUMBERS
+from watchkeeper.pipeline.serving import History
 from watchkeeper.profiles import codec
 from watchkeeper.profiles.column import Column, read_column
 from watchkeeper.schema import Schema
@@ -29,7 +31,10 @@ _KEPT: weakref.WeakKeyDictionary[Database, OrderedDict[tuple[Any, ...], Column |
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A window of a model: all versions' rows in it, and whose rows were the most."""
+    """A window of a model: all versions' rows in it, and whose numbers are drawn: those of the version that served.
+
+    ``served`` is False where the version had rows but was not the one that was set to serve.
+    """
 
     start: int
     stop: int
@@ -38,6 +43,7 @@ class Span:
     sealed: bool
     version: int
     sealed_revision: int | None
+    served: bool = True
 
 
 @dataclass(slots=True)
@@ -74,11 +80,14 @@ class Overview:
         self._catalog = catalog
 
     def spans(
-        self, versions: Sequence[Version], stage: str, every: str, most: int | None = None, before: int = 2**62
-    ) -> list[Span]:
-        """Return the last windows that have rows, earliest first; of several versions in one, the largest names it.
+        self, versions: Sequence[Version], stage: str, every: str, most: int | None = None, before: int = 2**62,
+        first: str | None = None,
+    ) -> list[Span]:  # fmt: skip
+        """Return the last windows that have rows, earliest first.
 
-        ``before`` leaves out those that start at that moment (in microseconds) or later.
+        A window is drawn by the version that served in its middle; where that has no rows, by the only one that has, or the
+        largest. ``before`` leaves out windows that start at that moment (in microseconds) or later; a version named ``first``
+        goes before the one that served.
         """
         limit = f"AND start < {int(before)} ORDER BY start DESC LIMIT {int(most or SHOWN[every])}"
         found: dict[int, list[dict[str, Any]]] = {}
@@ -87,8 +96,14 @@ class Overview:
                 where = {"version_id": version.id, "stage": stage, "every": every}
                 for row in rows.select_all(connection, "measured", tail=limit, **where):
                     found.setdefault(row["start"], []).append(row)
-        last = sorted(found)[-(most or SHOWN[every]) :]
-        return [_span(found[start]) for start in last]
+            history = _history(connection, versions[0].model) if versions and stage == "serving" else History()
+        last, names = sorted(found)[-(most or SHOWN[every]) :], {v.id: v.name for v in versions}
+        return [_span(found[start], names, history, first) for start in last]
+
+    def history(self, model: Model) -> History:
+        """Return which version served when."""
+        with self._database.reading() as connection:
+            return _history(connection, model)
 
     def series(self, versions: Sequence[Version], asked: Asked, spans: Sequence[Span]) -> list[Series]:
         """Return what was measured in these windows, the latest revision of each."""
@@ -193,11 +208,22 @@ class Overview:
         return found
 
 
-def _span(found: list[dict[str, Any]]) -> Span:
-    most = max(found, key=lambda row: (row["rows"] or 0, row["version_id"]))
+def _history(connection: sqlite3.Connection, model: Model) -> History:
+    return serving.history(connection, model.id, model.serving)
+
+
+def _span(found: list[dict[str, Any]], names: dict[int, str], history: History, first: str | None) -> Span:
+    served = history.at((found[0]["start"] + found[0]["stop"]) // 2)
+
+    def weight(row: dict[str, Any]) -> tuple[bool, bool, int, int]:
+        name, count = names[row["version_id"]], row["rows"] or 0
+        return count > 0 and name == first, count > 0 and name == served, count, row["version_id"]
+
+    most = max(found, key=weight)
     return Span(
         most["start"], most["stop"], sum(r["rows"] or 0 for r in found), sum(r["labelled"] or 0 for r in found),
         all(r["sealed_at"] is not None for r in found), most["version_id"], most["sealed_revision"],
+        served in {None, names[most["version_id"]]},
     )  # fmt: skip
 
 

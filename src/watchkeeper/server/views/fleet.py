@@ -8,7 +8,7 @@ from watchkeeper.metrics.names import MAIN_METRIC
 from watchkeeper.pipeline.catalog import Model, Version
 from watchkeeper.pipeline.overview import Asked, Overview, Span
 from watchkeeper.server.views.asking import Page
-from watchkeeper.server.views.lines import line, words_of
+from watchkeeper.server.views.lines import line, references, words_of
 from watchkeeper.window import moment
 
 _DAYS = 30
@@ -48,12 +48,12 @@ def main_line(overview: Overview, versions: list[Version], spans: list[Span], ta
     name = MAIN_METRIC.get(task or "")
     series = overview.series(versions, Asked(metrics=(name,)), spans) if name else []
     for source in ("realised", "estimated"):
-        found = line([s for s in series if s.source == source], spans)
+        own = [s for s in series if s.source == source]
+        found = line(own, spans)
         if found is not None:
-            reference = [p[5] for s in series for p in s.points.values() if p[5] is not None]
-            known = words_of(name or "", None) | {"reference": reference[-1] if reference else None}
-            return known | {"source": source, "line": found}
-    return words_of(name or "", None) | {"metric": name, "reference": None, "source": None, "line": None}
+            return words_of(name or "", None) | references(own, spans) | {"source": source, "line": found}
+    nothing = {"reference": None, "references": None, "source": None, "line": None}
+    return words_of(name or "", None) | {"metric": name} | nothing
 
 
 def incident_words(row: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from watchkeeper.errors import UnknownModel
+from watchkeeper.pipeline.catalog import Version
 from watchkeeper.pipeline.overview import Asked, Span
 from watchkeeper.pipeline.values import Target
 from watchkeeper.server.problems import Problem
@@ -56,26 +57,27 @@ def _charts(page: Page, incident: dict[str, Any]) -> dict[str, Any]:
         return {"zone": None, "windows": windows([], {}), "charts": []}
     ended = incident["resolved"]
     before = microseconds(datetime.fromisoformat(ended)) + _AFTER if ended else 2**62
-    spans = page.overview.spans(versions, "serving", "day", _SHOWN, before)
+    spans = page.overview.spans(versions, "serving", "day", _SHOWN, before, first=incident["version"])
     schema = next((v.schema for v in reversed(versions) if v.schema is not None), None)
     return {
         "zone": schema.zone if schema is not None else None,
         "windows": windows(spans, {v.id: v.name for v in versions}),
-        "charts": _lines(page, versions, incident["findings"], spans),
+        "charts": _lines(page, versions, incident, spans),
     }  # fmt: skip
 
 
 def _lines(
-    page: Page, versions: Sequence[Any], findings: Sequence[dict[str, Any]], spans: Sequence[Span]
+    page: Page, versions: Sequence[Version], incident: dict[str, Any], spans: Sequence[Span]
 ) -> list[dict[str, Any]]:
+    about = next((v.id for v in versions if v.name == incident["version"]), None)
     made: list[dict[str, Any]] = []
     seen = set()
-    for finding in findings:
+    for finding in incident["findings"]:
         key = (finding["metric"], finding["column"], finding["segment"])
         if key in seen or len(made) == _MOST_CHARTS:
             continue
         seen.add(key)
         asked = Asked("serving", "day", (key[0],), key[1], key[2])
-        lines = metric_lines(page.overview.series(versions, asked, spans), spans)
+        lines = metric_lines(page.overview.series(versions, asked, spans), spans, about)
         made += [readable(line) | {"column": key[1], "segment": key[2]} for line in lines]
     return made

@@ -40,12 +40,13 @@ def windows(spans: Sequence[Span], versions: dict[int, str]) -> dict[str, Any]:
         "start": [s.start // 1_000_000 for s in spans], "end": [s.stop // 1_000_000 for s in spans],
         "rows": [s.rows for s in spans], "labelled": [s.labelled for s in spans],
         "sealed": [int(s.sealed) for s in spans], "version": [places[s.version] for s in spans],
+        "served": [int(s.served) for s in spans],
         "versions": list(versions.values()),
     }  # fmt: skip
 
 
 def column(series: Sequence[Series], spans: Sequence[Span], number: str) -> list[Any]:
-    """Return one number of a metric by window; where versions overlap, that of the version with the most rows."""
+    """Return one number of a metric by window; where versions overlap, that of the version that is drawn."""
     place, by_version = _PLACE[number], {s.version_id: s for s in series}
     found = []
     for span in spans:
@@ -68,13 +69,28 @@ def line(series: Sequence[Series], spans: Sequence[Span], *, sealed: bool = Fals
     return made
 
 
-def metric_lines(series: Iterable[Series], spans: Sequence[Span]) -> list[dict[str, Any]]:
-    """Return a metric each, realised and estimated side by side, in the order in which the metrics are known."""
+def references(series: Sequence[Series], spans: Sequence[Span], version: int | None = None) -> dict[str, Any]:
+    """Return what windows were held against: of the last one, and of each where they differ.
+
+    With a version it is its last one that counts: an incident of an older version is not about the newest reference.
+    """
+    found = column(series, spans, "reference")
+    known = [v for v in found if v is not None]
+    own = [v for v, span in zip(found, spans, strict=True) if v is not None and span.version == version]
+    return {"reference": (own or known or [None])[-1], "references": found if len(set(known)) > 1 else None}
+
+
+def metric_lines(series: Iterable[Series], spans: Sequence[Span], version: int | None = None) -> list[dict[str, Any]]:
+    """Return a metric each, realised and estimated side by side, in the order in which the metrics are known.
+
+    ``version`` is the number of the one whose reference is meant, see :func:`references`.
+    """
     by_metric: dict[str, list[Series]] = {}
     for one in series:
         by_metric.setdefault(one.metric, []).append(one)
     order = {name: place for place, name in enumerate(KNOWN)}
-    return [_metric(name, by_metric[name], spans) for name in sorted(by_metric, key=lambda n: (order.get(n, 999), n))]
+    names = sorted(by_metric, key=lambda n: (order.get(n, 999), n))
+    return [_metric(name, by_metric[name], spans, version) for name in names]
 
 
 def readable(lines: dict[str, Any]) -> dict[str, Any]:
@@ -94,12 +110,10 @@ def readable(lines: dict[str, Any]) -> dict[str, Any]:
     return lines | {"unit": unit, "realised": scaled(lines["realised"]), "estimated": scaled(lines["estimated"])}
 
 
-def _metric(name: str, series: list[Series], spans: Sequence[Span]) -> dict[str, Any]:
+def _metric(name: str, series: list[Series], spans: Sequence[Span], version: int | None) -> dict[str, Any]:
     realised = [s for s in series if s.source == "realised"]
     estimated = [s for s in series if s.source == "estimated"]
-    reference = [v for v in column(realised or estimated, spans, "reference") if v is not None]
-    return words_of(name, series[0].unit) | {
-        "reference": reference[-1] if reference else None,
+    return words_of(name, series[0].unit) | references(realised or estimated, spans, version) | {
         "realised": line(realised, spans, sealed=True), "estimated": line(estimated, spans),
     }  # fmt: skip
 

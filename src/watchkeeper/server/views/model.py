@@ -9,9 +9,20 @@ from typing import Any
 from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, QUALITY, SEGMENT_METRICS
 from watchkeeper.pipeline.catalog import Version
 from watchkeeper.pipeline.overview import Asked, Series, Span
+from watchkeeper.pipeline.serving import History
 from watchkeeper.server.views.asking import Page
 from watchkeeper.server.views.fleet import incident_words, status_of
-from watchkeeper.server.views.lines import PERFORMANCE, SERVICE, column, line, metric_lines, readable, windows, words_of
+from watchkeeper.server.views.lines import (
+    PERFORMANCE,
+    SERVICE,
+    column,
+    line,
+    metric_lines,
+    readable,
+    references,
+    windows,
+    words_of,
+)
 
 _MOST_SEGMENTS = 60
 _MOST_COLUMNS = 400
@@ -44,7 +55,10 @@ def model(page: Page) -> dict[str, Any]:
         "windows": windows(spans, {v.id: v.name for v in versions}),
         "performance": metric_lines((s for s in series if s.metric in PERFORMANCE), spans),
         "compared": _compared(page, spans), "service": [readable(one) for one in service],
-        "marks": _marks(incidents, spans, {v.id: v.name for v in versions}),
+        "marks": sorted(
+            [*_incident_marks(incidents, spans), *_version_marks(overview.history(found), spans, versions)],
+            key=lambda mark: mark["at"],
+        ),
         "counters": overview.counters([found])[found.id],
     }  # fmt: skip
 
@@ -71,23 +85,30 @@ def _compared(page: Page, spans: Sequence[Span]) -> dict[str, Any] | None:
     return {"version": other.name, "stage": None, "windows": windows([], {}), "performance": []}
 
 
-def _marks(incidents: list[dict[str, Any]], spans: Sequence[Span], versions: dict[int, str]) -> list[dict[str, Any]]:
-    """Return what happened when: incidents, and where another version took over."""
-    if not spans:
-        return []
-    made = [
+def _incident_marks(incidents: list[dict[str, Any]], spans: Sequence[Span]) -> list[dict[str, Any]]:
+    return [
         {"at": row["opened"] // 1_000_000, "kind": "incident", "text": row["title"], "severity": row["severity"],
          "id": row["id"], "until": row["resolved"] // 1_000_000 if row["resolved"] is not None else None}
         for row in incidents
-        if row["opened"] is not None and row["opened"] >= spans[0].start
+        if spans and row["opened"] is not None and row["opened"] >= spans[0].start
     ]  # fmt: skip
-    made += [
-        {"at": after.start // 1_000_000, "kind": "version", "text": f"version {versions[after.version]} took over",
-         "severity": None, "id": None, "until": None}
-        for before, after in pairwise(spans)
-        if before.version != after.version
-    ]  # fmt: skip
-    return sorted(made, key=lambda mark: mark["at"])
+
+
+def _version_marks(history: History, spans: Sequence[Span], versions: Sequence[Version]) -> list[dict[str, Any]]:
+    """Return where another version was set to serve, and where rows are another's though it was not."""
+    names = {v.id: v.name for v in versions}
+    begins = spans[0].start if spans else 2**62
+    told = [(at, f"version {name} took over") for at, name in history.changes[1:] if at >= begins]
+    for before, after in pairwise(spans):
+        name = names[after.version]
+        set_then = any(n == name and before.start <= at < after.stop for at, n in history.changes[1:])
+        if before.version != after.version and not set_then:
+            more = "" if after.served else ", which was not set to serve"
+            told.append((after.start, f"rows of version {name} from here on{more}"))
+    return [
+        {"at": at // 1_000_000, "kind": "version", "text": text, "severity": None, "id": None, "until": None}
+        for at, text in told
+    ]
 
 
 def drift(page: Page) -> dict[str, Any]:
@@ -127,8 +148,7 @@ def quality(page: Page) -> dict[str, Any]:
             value = column(chosen, spans, "value")
             if any(value):
                 late = [v for v in value[-_LATE:] if v is not None]
-                before = [v for v in column(chosen, spans, "reference") if v is not None]
-                about = words_of(metric, None) | {"column": name, "reference": before[-1] if before else None}
+                about = words_of(metric, None) | {"column": name} | references(chosen, spans)
                 rows.append(about | {"value": value, "n": column(chosen, spans, "n"), "late": max(late, default=0.0)})
     rows.sort(key=lambda row: (-(row["late"] - (row["reference"] or 0.0)), row["column"]))
     names = {v.id: v.name for v in versions}
@@ -171,9 +191,8 @@ def segments(page: Page) -> dict[str, Any]:
 def _segment(name: str, series: list[Series], spans: Sequence[Span]) -> dict[str, Any]:
     realised = [s for s in series if s.source == "realised"]
     estimated = [s for s in series if s.source == "estimated"]
-    before = [v for v in column(realised or estimated, spans, "reference") if v is not None]
     counted = [n for n in column(realised or estimated, spans, "n") if n is not None]
     return {
-        "segment": name, "reference": before[-1] if before else None, "largest": max(counted, default=0),
+        "segment": name, **references(realised or estimated, spans), "largest": max(counted, default=0),
         "realised": line(realised, spans), "estimated": line(estimated, spans),
     }  # fmt: skip
