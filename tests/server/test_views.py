@@ -224,6 +224,28 @@ def test_the_reference_is_that_of_each_windows_version_and_an_incident_has_its_o
     assert own["reference"] == 0.871
 
 
+def test_why_nothing_is_known_of_a_model_is_said(crowded: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    pipeline = pipeline_of(crowded)
+    words = "ROC AUC is 0.8, reference 0.87: how much windows differ is known after 5 windows"
+    finding = json.dumps([{"verdict": "not enough data", "words": words}])
+
+    def lacking(connection: Any) -> None:
+        connection.execute("DELETE FROM incident")
+        rows.update(connection, "verdict", {"monitor": "roc_auc-risk"}, name="not enough data", findings=finding)
+
+    def said() -> tuple[str, str]:
+        model, of_fleet = view(crowded, "model", MODEL), view(crowded, "fleet")["models"][0]
+        assert (model["status"], model["words"]) == (of_fleet["status"], of_fleet["words"])
+        return model["status"], model["words"]
+
+    pipeline.database.write(lacking).result()
+    assert said() == ("not enough data", f"roc_auc-risk: {words}")
+    pipeline.database.write(lambda c: c.execute("DELETE FROM verdict")).result()
+    assert said()[1].startswith("No window was judged yet")
+    monkeypatch.setattr(pipeline, "monitors", lambda target: None)
+    assert said()[1].startswith("No monitors are applied")
+
+
 def test_the_heat_of_a_column_is_read_from_the_last_window_back(served: Live) -> None:
     for name in ("dep_delay", "carrier"):
         document = view(served, "distributions", f"{MODEL}&column={name}")

@@ -12,6 +12,7 @@ export interface TimeInput {
   palette: Palette;
   decimals: number;
   names?: Record<TimePoint["side"], string>; // what the sides are called; by themselves where absent
+  references?: (number | null)[] | null; // what each current point was held against, where that differs
 }
 
 /** x counts units from the origin, a midnight, so that ticks fall on the first day and on round steps after it. */
@@ -37,11 +38,11 @@ function across({ points, clock }: TimeInput): Pick<Drawn, "unit" | "origin" | "
 }
 
 /** Bounds at round numbers around everything drawn, and the step between them. */
-function bounds({ points, metric, row }: TimeInput): { y: [number, number]; step: number } {
+function bounds({ points, metric, row, references }: TimeInput): { y: [number, number]; step: number } {
   const values = points
     .flatMap((p) => [p.metrics[metric], p.estimated[metric]])
     .flatMap((e) => [e?.value, e?.low, e?.high]);
-  const found = extent([...values, row?.reference?.value].filter((v) => v != null));
+  const found = extent([...values, ...(references ?? []), row?.reference?.value].filter((v) => v != null));
   if (!found) return { y: [0, 1], step: 0.25 };
   const [low, high] = found;
   const rough = (high - low) / 4 || Math.abs(high) / 4 || 0.25;

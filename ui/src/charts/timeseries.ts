@@ -1,5 +1,6 @@
 /** What is drawn over time: a line with its band for each side, the estimate dashed, the rows as bars. */
 import type { Estimate, TimePoint } from "../view";
+import { wall } from "../base/time";
 import { middle, type Drawn } from "./timescale";
 
 export type Side = TimePoint["side"];
@@ -105,34 +106,44 @@ export function volumeSeries(input: Drawn, side: Side): object[] {
   ];
 }
 
-/** The reference as a whole, and around it what is too small to matter. */
-export function guide({ row, palette, x }: Drawn): object[] {
-  const value = row?.reference?.value;
-  if (value == null) return [];
-  const renderItem = (_: unknown, api: Api) => {
-    const [[x1, y1], [x2]] = [api.coord([x[0], value]), api.coord([x[1], value])];
+/** Stretches over which windows were held against the same reference: from, to, value. */
+function stretches({ row, references, points, x, clock, unit, origin }: Drawn): [number, number, number][] {
+  const whole = row?.reference?.value;
+  if (!references) return whole == null ? [] : [[x[0], x[1], whole]];
+  const found: [number, number, number][] = [];
+  points
+    .filter((p) => p.side === "current")
+    .forEach((p, i) => {
+      const value = references[i];
+      const [from, to] = [p.start, p.end].map((at) => (wall(at, clock) - origin) / unit) as [number, number];
+      const last = found.at(-1);
+      if (value == null) return;
+      if (last?.[2] === value) last[1] = to;
+      else found.push([from, to, value]);
+    });
+  return found;
+}
+
+/** The reference, a step for each that windows were held against, and around it what is too small to matter. */
+export function guide(input: Drawn): object[] {
+  const { row, palette } = input;
+  const found = stretches(input);
+  if (!found.length) return [];
+  const renderItem = (params: { dataIndex: number }, api: Api) => {
+    const [from, to, value] = found[params.dataIndex] ?? [0, 0, 0];
+    const [[x1, y1], [x2]] = [api.coord([from, value]), api.coord([to, value])];
     return {
       type: "line",
       shape: { x1, y1, x2, y2: y1 },
       style: { stroke: palette.reference, lineDash: [2, 3], lineWidth: 1 },
     };
   };
-  const dotted = { type: "custom", renderItem, data: [[x[0], value]], silent: true, z: 1, tooltip: { show: false } };
-  if (row?.floor == null) return [dotted];
-  const [low, high] = [value - row.floor, value + row.floor];
-  return [
-    band(
-      [
-        [
-          [x[0], low, high],
-          [x[1], low, high],
-        ],
-      ],
-      palette.reference,
-      0.1,
-    ),
-    dotted,
-  ];
+  const data = found.map(([from, , value]) => [from, value]);
+  const dotted = { type: "custom", renderItem, data, clip: true, silent: true, z: 1, tooltip: { show: false } };
+  const floor = row?.floor;
+  if (floor == null) return [dotted];
+  const bands = found.map(([from, to, value]) => [from, to].map((at): [number, number, number] => [at, value - floor, value + floor]));
+  return [band(bands, palette.reference, 0.1), dotted];
 }
 
 export const allSeries = (input: Drawn): object[] => [

@@ -15,18 +15,21 @@ export interface Windows {
   start: number[]; end: number[]; rows: number[]; labelled: number[]; sealed: (0 | 1)[];
   version: number[];        // place in `versions`: whose rows were the most
   versions: string[];
+  served?: (0 | 1)[];       // 0: its rows are drawn though another version was set to serve
 }
 export interface Line { value: Num[]; low: Num[]; high: Num[]; n: Num[]; sealed?: Num[] }
 export interface MetricWords { metric: string; title: string; unit: string | null; better: "higher" | "lower" | "near zero" | null; floor: Num }
-export interface MetricLines extends MetricWords { reference: Num; realised: Line | null; estimated: Line | null }
+/** What windows were held against: of the last one, and of each where they differ. */
+export interface References { reference: Num; references?: Num[] | null }
+export interface MetricLines extends MetricWords, References { realised: Line | null; estimated: Line | null }
 export type Counters = Partial<Record<"pending" | "waiting" | "quarantined" | "duplicates" | "lost" | "sampled_out", number>>;
 export interface OpenIncident { id: number; severity: Severity; state: string; title: string; cause: string; opened: string | null }
 
-export interface FleetModel extends Partial<MetricWords> {
+export interface FleetModel extends Partial<MetricWords>, References {
   model: string; environment: string; serving: string | null; versions: number; clock: string; zone: string | null;
   status: VerdictName; words: string;
   start: number[]; end: number[]; rows: number[]; coverage: Num; last: string | null;
-  metric: string; title: string; unit: string | null; source: "realised" | "estimated" | null; reference: Num; line: Line | null;
+  metric: string; title: string; unit: string | null; source: "realised" | "estimated" | null; line: Line | null;
   open: OpenIncident[]; counters: Counters;
 }
 export interface FleetView extends Head { page: "fleet"; days: number; models: FleetModel[] }
@@ -42,9 +45,9 @@ export interface ModelView extends Head {
 }
 export interface DriftColumn { column: string; metric: string; title: string; value: Num[]; strength: Num[]; late: number } // n is all rows of the window
 export interface DriftView extends Head { page: "drift"; windows: Windows; columns: DriftColumn[]; all: number }
-export interface QualityRow extends MetricWords { column: string; reference: Num; value: Num[]; n: Num[]; late: number }
+export interface QualityRow extends MetricWords, References { column: string; value: Num[]; n: Num[]; late: number }
 export interface QualityView extends Head { page: "quality"; windows: Windows; rows: QualityRow[]; all: number }
-export interface SegmentLine { segment: string; reference: Num; largest: number; realised: Line | null; estimated: Line | null }
+export interface SegmentLine extends References { segment: string; largest: number; realised: Line | null; estimated: Line | null }
 export interface SegmentsView extends Head, MetricWords { page: "segments"; model: string; windows: Windows; offered: MetricWords[]; segments: SegmentLine[]; all: number }
 
 export interface ColumnView extends Head {
@@ -75,8 +78,10 @@ export interface IncidentSummary {
   state: "open" | "acknowledged" | "resolved"; severity: Severity; title: string;
   opened: string; opened_wall: string; resolved: string | null; silenced: boolean;
 }
+/** A column that moved as it began: how many times what matters it lies from the reference now and before, and how much further. */
+export interface Explanation { column: string; effect: Num; before?: Num; jump?: Num; words: string }
 export interface Incident extends IncidentSummary {
-  findings: Finding[]; columns: { column: string; effect: Num; words: string }[];
+  findings: Finding[]; columns: Explanation[];
   timeline: TimelineEntry[]; notifications: Notification[]; actions: Action[];
 }
 export interface IncidentsView extends Head { page: "incidents"; incidents: IncidentSummary[]; models: ModelName[] }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from watchkeeper.metrics.names import MAIN_METRIC
 from watchkeeper.pipeline.catalog import Model, Version
 from watchkeeper.pipeline.overview import Asked, Overview, Span
+from watchkeeper.pipeline.values import Target
 from watchkeeper.server.views.asking import Page
 from watchkeeper.server.views.lines import line, references, words_of
 from watchkeeper.window import moment
@@ -29,7 +31,7 @@ def _model(
 ) -> dict[str, Any]:
     overview = page.overview
     spans = overview.spans(versions, "serving", "day", _DAYS)
-    status, said = status_of(overview, versions, spans, open_, page.opening(model))
+    status, said = status_of(page, model, versions, spans, open_)
     rows, labelled = sum(s.rows for s in spans), sum(s.labelled for s in spans)
     schema = next((v.schema for v in reversed(versions) if v.schema is not None), None)
     return {
@@ -63,15 +65,33 @@ def incident_words(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def status_of(
-    overview: Overview, versions: list[Version], spans: list[Span], open_: list[dict[str, Any]], opening: frozenset[str]
+    page: Page, model: Model, versions: list[Version], spans: list[Span], open_: list[dict[str, Any]]
 ) -> tuple[str, str]:
     """Return how a model is, and why: its worst open incident, else what the monitors that open incidents said last."""
     if open_:
         worst = max(open_, key=lambda row: _RANK.get(row["severity"], 0))
         return worst["severity"], worst["title"]
-    said = [row for row in overview.verdicts(versions, spans) if not opening or row["monitor"] in opening]
-    if said:
-        worst = max(said, key=lambda row: _RANK.get(row["name"], 0))
-        words = {"ok": "Nothing found", "not enough data": "Too few rows to judge"}
-        return worst["name"], words.get(worst["name"], f"{worst['monitor']} raised it; no incident is open")
-    return "not enough data", "No window was judged yet" if spans else "No rows yet"
+    opening = page.opening(model)
+    said = [row for row in page.overview.verdicts(versions, spans) if not opening or row["monitor"] in opening]
+    if not said:
+        return "not enough data", _unjudged(page, model) if spans else "No rows yet"
+    worst = max(said, key=lambda row: _RANK.get(row["name"], 0))
+    if worst["name"] == "not enough data":
+        return worst["name"], _reason(worst)
+    return worst["name"], "Nothing found" if worst[
+        "name"
+    ] == "ok" else f"{worst['monitor']} raised it; no incident is open"
+
+
+def _unjudged(page: Page, model: Model) -> str:
+    """Say why nothing was judged of a model that has rows."""
+    if page.pipeline.monitors(Target(model.project, model.name, model.environment)) is None:
+        return "No monitors are applied, and without a reference or labels none can be suggested"
+    return "No window was judged yet: each is when it is sealed, once its labels had time to come"
+
+
+def _reason(verdict: dict[str, Any]) -> str:
+    """Return a monitor's own words for what it lacks; those of its first check that lacks something."""
+    found = [f for f in json.loads(verdict["findings"] or "[]") if f.get("verdict") == "not enough data"]
+    words = next((str(f["words"]) for f in found if f.get("words")), "it had too little to judge")
+    return f"{verdict['monitor']}: {words}"

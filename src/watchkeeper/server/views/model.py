@@ -43,7 +43,7 @@ def model(page: Page) -> dict[str, Any]:
     task = schema.task if schema is not None else None
     incidents = overview.incidents([found], resolved=True).get(found.id, [])
     open_ = [row for row in incidents if row["state"] != "resolved"]
-    status, said = status_of(overview, all_versions, spans, open_, page.opening(found))
+    status, said = status_of(page, found, all_versions, spans, open_)
     main, by_segment = MAIN_METRIC.get(task or ""), SEGMENT_METRICS.get(task or "", ())
     service = metric_lines((s for s in series if s.metric in SERVICE), spans)
     return page.head("model") | {

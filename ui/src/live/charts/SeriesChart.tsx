@@ -7,6 +7,7 @@ import { EChart, type ChartHandle } from "../../charts/EChart";
 import { lines as tell } from "../../charts/timeline";
 import type { MetricLines, TimeMark, Windows } from "../documents";
 import { linesOption } from "./lines";
+import { AS_SERVED } from "./served";
 import { pointsOf, rowOf, type Shown } from "./points";
 import { useZoom } from "./zoom";
 
@@ -58,7 +59,7 @@ export default function SeriesChart(props: SeriesProps) {
   const input = useMemo(
     () => ({
       points, metric: lines.metric, row: rowOf(lines), clock, palette, decimals, names: { current: name, reference: compared?.name ?? "reference" },
-      windows, realised: shown === "estimated" ? null : lines.realised, marks, height, volume, slider, touch, narrow,
+      windows, references: lines.references ?? null, served: name === AS_SERVED, realised: shown === "estimated" ? null : lines.realised, marks, height, volume, slider, touch, narrow,
     }), // prettier-ignore
     [points, lines, clock, palette, decimals, name, compared, windows, shown, marks, height, volume, slider, touch, narrow],
   );

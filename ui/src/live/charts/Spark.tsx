@@ -1,12 +1,25 @@
 /** A line of a few centimetres with its interval; dotted, where the reference stood. */
 import { extent } from "../../base/extent";
-import type { Line, Num } from "../documents";
+import type { Line, Num, References } from "../documents";
 
 const [WIDE, HIGH, AIR] = [240, 36, 4];
 
-export function Spark({ line, reference, dashed = false, label }: { line: Line; reference: Num; dashed?: boolean; label: string }) {
+/** Stretches of windows that were held against the same reference: first, last, value. */
+function steps(n: number, reference: Num, references: Num[] | null | undefined): [number, number, number][] {
+  if (!references) return reference === null ? [] : [[0, n - 1, reference]];
+  const found: [number, number, number][] = [];
+  references.forEach((value, i) => {
+    const last = found.at(-1);
+    if (value === null) return;
+    if (last?.[2] === value) last[1] = i;
+    else found.push([i, i, value]);
+  });
+  return found;
+}
+
+export function Spark({ line, reference, references, dashed = false, label }: { line: Line; dashed?: boolean; label: string } & References) {
   const n = line.value.length;
-  const values = [...line.value, ...line.low, ...line.high, reference].filter((v) => v !== null);
+  const values = [...line.value, ...line.low, ...line.high, ...(references ?? [reference])].filter((v) => v !== null);
   const [low, high] = extent(values) ?? [0, 1];
   const x = (i: number) => (n < 2 ? WIDE / 2 : AIR + (i / (n - 1)) * (WIDE - 2 * AIR));
   const y = (v: number) => HIGH - AIR - ((v - low) / (high - low || 1)) * (HIGH - 2 * AIR);
@@ -19,9 +32,9 @@ export function Spark({ line, reference, dashed = false, label }: { line: Line; 
   const bands = drawn.map((run) => run.filter((i) => line.low[i] != null && line.high[i] != null)).filter((run) => run.length > 1);
   return (
     <svg className="spark" viewBox={`0 0 ${WIDE} ${HIGH}`} preserveAspectRatio="none" role="img" aria-label={label}>
-      {reference !== null && (
-        <line x1="0" x2={WIDE} y1={y(reference)} y2={y(reference)} stroke="var(--reference)" strokeDasharray="2 3" vectorEffect="non-scaling-stroke" />
-      )}
+      {steps(n, reference, references).map(([from, to, value]) => (
+        <line key={from} x1={from ? x(from - 0.5) : 0} x2={to === n - 1 ? WIDE : x(to + 0.5)} y1={y(value)} y2={y(value)} stroke="var(--reference)" strokeDasharray="2 3" vectorEffect="non-scaling-stroke" />
+      ))}
       {bands.map((run) => (
         <path
           key={run[0]}

@@ -19,6 +19,7 @@ export interface LiveInput extends TimeInput {
   slider: boolean;
   touch: boolean;
   narrow: boolean;
+  served: boolean;
 }
 
 const SIDEWAYS = { left: 52, right: 14 };
@@ -99,7 +100,11 @@ function said(p: TimePoint, input: LiveInput): string[] {
   const sealed = input.realised?.sealed?.[i];
   const now = p.metrics[input.metric]?.value;
   const moved = sealed != null && now != null && Math.abs(sealed - now) > Math.abs(now) * 1e-4 + 1e-9;
+  const version = input.windows.versions[input.windows.version[i] ?? -1];
+  const reference = input.references?.[i];
   return [
+    ...(input.served && input.windows.served?.[i] === 0 ? [`version ${version}, which was not set to serve`] : []),
+    ...(reference == null ? [] : [`held against ${fixed(reference, input.decimals, input.row?.unit)}`]),
     ...(moved ? [`when sealed ${fixed(sealed, input.decimals, input.row?.unit)}`] : []),
     ...(input.windows.sealed[i] ? [] : ["not sealed yet: more may come"]),
     ...here,

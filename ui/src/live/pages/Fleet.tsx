@@ -12,7 +12,7 @@ import { estimateAt, iso } from "../charts/points";
 import type { FleetModel, FleetView } from "../documents";
 import { Await, PageHead } from "../parts/Page";
 import { useClock } from "../parts/clock";
-import { windowText } from "../../base/time";
+import { dayText, wall, windowText } from "../../base/time";
 import { Link, pathTo } from "../places";
 import { useView } from "../views";
 
@@ -20,10 +20,14 @@ const NONE = {};
 const CONCERN = { what: ["measured", "incident", "serving", "monitors"] } as const;
 
 const rank = (m: FleetModel) => VERDICTS.indexOf(m.status);
-const lastOf = (m: FleetModel) => {
-  const place = m.line ? m.line.value.findLastIndex((v) => v !== null) : -1;
-  return place < 0 ? null : (estimateAt(m.line, place) ?? null);
-};
+const lastPlace = (m: FleetModel) => (m.line ? m.line.value.findLastIndex((v) => v !== null) : -1);
+const lastOf = (m: FleetModel) => estimateAt(m.line, lastPlace(m)) ?? null;
+
+/** The day of the value that stands for now, where later windows have none yet. */
+function datedOf(m: FleetModel, clock: string): string | null {
+  const place = lastPlace(m);
+  return place < 0 || place === m.start.length - 1 ? null : dayText(wall(iso(m.start[place] ?? 0), clock), false);
+}
 
 function windowOf(m: FleetModel, clock: string): string {
   const [start, end] = [m.start.at(-1), m.end.at(-1)];
@@ -51,14 +55,15 @@ function Troubles({ model }: { model: FleetModel }) {
   return said.length ? <small className="troubles">{said.join(" · ")}</small> : null;
 }
 
-function Metric({ model }: { model: FleetModel }) {
+function Metric({ model, clock }: { model: FleetModel; clock: string }) {
+  const dated = datedOf(model, clock);
   const now = lastOf(model);
   const decimals = decimalsOf(now);
   return (
     <>
-      <td className="spark-cell" data-tip={sayOf(model)} tabIndex={model.line ? 0 : undefined}>
+      <td className="spark-cell" data-tip={sayOf(model)}>
         {model.line ? (
-          <Spark line={model.line} reference={model.reference} dashed={model.source === "estimated"} label={sayOf(model)} />
+          <Spark line={model.line} reference={model.reference} references={model.references ?? null} dashed={model.source === "estimated"} label={sayOf(model)} />
         ) : (
           <span className="muted">not enough data</span>
         )}
@@ -70,6 +75,7 @@ function Metric({ model }: { model: FleetModel }) {
             <small>
               {model.title}
               {model.source === "estimated" && ", estimated"}
+              {dated && `, ${dated}`}
             </small>
           </>
         ) : (
@@ -83,6 +89,7 @@ function Metric({ model }: { model: FleetModel }) {
 function Row({ model, zone }: { model: FleetModel; zone: string }) {
   const rows = model.rows.reduce((a, b) => a + b, 0);
   const worst = model.open[0];
+  const clock = zone === "utc" || !model.zone ? "UTC" : model.zone;
   return (
     <tr data-model={model.model}>
       <th scope="row">
@@ -108,7 +115,7 @@ function Row({ model, zone }: { model: FleetModel; zone: string }) {
           )}
         </small>
       </td>
-      <Metric model={model} />
+      <Metric model={model} clock={clock} />
       <td className="traffic-cell" data-tip={`${count(rows)} rows in ${model.rows.length} days\nlast ${count(model.rows.at(-1) ?? 0)}`}>
         {model.rows.length > 0 && <Bars values={model.rows} label={`${count(rows)} rows in ${model.rows.length} days`} />}
         <small>{count(rows)} rows</small>
@@ -120,7 +127,7 @@ function Row({ model, zone }: { model: FleetModel; zone: string }) {
         </span>
       </td>
       <td className="last-cell">
-        <small>{windowOf(model, zone === "utc" || !model.zone ? "UTC" : model.zone)}</small>
+        <small>{windowOf(model, clock)}</small>
         <Troubles model={model} />
       </td>
     </tr>
@@ -176,7 +183,7 @@ function Table({ view }: { view: FleetView }) {
         <input type="search" value={search} placeholder="Search models" aria-label="Search models" onChange={(event) => setSearch(event.target.value)} />
         <Pick label="sort by" value={sort} options={["status", "name", "traffic", "coverage"].map((s) => [s, s])} onChange={setSort} />
         <span className="found" role="status">
-          {found.length === view.models.length ? `${found.length} models` : `${found.length} of ${view.models.length} models`}
+          {found.length === view.models.length ? manyModels(found.length) : `${found.length} of ${manyModels(view.models.length)}`}
         </span>
         <span className="save">
           <button type="button" onClick={csv} aria-label="Save the fleet as CSV">
@@ -213,11 +220,16 @@ function Table({ view }: { view: FleetView }) {
   );
 }
 
+const manyModels = (n: number) => (n === 1 ? "1 model" : `${n} models`);
+
 const headline = (models: FleetModel[]) => {
   const bad = models.filter((m) => m.status === "critical" || m.status === "warning").length;
   if (!models.length) return "No model sends predictions yet.";
-  if (!bad) return models.length === 1 ? "The one model is fine, as far as is known." : `Nothing is known to be wrong with ${models.length} models.`;
-  return `${bad} of ${models.length} ${models.length === 1 ? "model needs" : "models need"} a look.`;
+  const unknown = models.filter((m) => m.status === "not enough data").length;
+  if (bad) return `${bad} of ${manyModels(models.length)} ${bad === 1 ? "needs" : "need"} a look.${unknown ? ` Of ${unknown} too little is known to say.` : ""}`;
+  if (models.length === 1) return unknown ? "Too little is known of the one model to say how it is." : "The one model is fine, as far as is known.";
+  if (unknown === models.length) return `Too little is known of the ${manyModels(unknown)} to say how they are.`;
+  return unknown ? `${models.length - unknown} of ${manyModels(models.length)} ${models.length - unknown === 1 ? "is" : "are"} fine, as far as is known; of ${unknown} too little is known to say.` : `Nothing is known to be wrong with ${manyModels(models.length)}.`;
 };
 
 export function Fleet() {

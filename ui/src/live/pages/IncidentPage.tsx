@@ -8,7 +8,7 @@ import { Section } from "../../sections/Section";
 import { send } from "../asking";
 import { Known, SeriesFigure } from "../charts/SeriesFigure";
 import { ZoomProvider } from "../charts/zoom";
-import type { Finding, Incident, IncidentView, Notification, TimeMark, TimelineEntry } from "../documents";
+import type { Explanation, Finding, Incident, IncidentView, Notification, TimeMark, TimelineEntry } from "../documents";
 import { useDoing } from "../parts/Notices";
 import { Await, PageHead } from "../parts/Page";
 import { lasting, useClock, when } from "../parts/clock";
@@ -138,11 +138,21 @@ function Budget({ findings }: { findings: Finding[] }) {
   );
 }
 
+const jumpOf = (one: Explanation) => one.jump ?? one.effect;
+const times = (n: number) => `${n.toLocaleString("en-GB", { maximumFractionDigits: n < 10 ? 1 : 0 })}\u202f×`;
+
+/** How far a column lies from its reference, in the multiples that its words speak of. */
+function farOf({ effect, before }: Explanation): string {
+  if (effect === null) return "";
+  return `${times(effect)} what matters${before == null ? "" : `, ${times(before)} before`}. `;
+}
+
 function Explaining({ incident }: { incident: Incident }) {
-  const most = Math.max(...incident.columns.map((c) => c.effect ?? 0), 1e-9);
+  const most = Math.max(...incident.columns.map((c) => jumpOf(c) ?? 0), 1e-9);
   if (!incident.columns.length) return null;
+  const lead = `What moved at the same time, the strongest first: so many times what matters, further from the reference than before${incident.columns.length > 1 ? " (bars grow with the square root)" : ""}. Moving together is no proof.`;
   return (
-    <Section id="columns" title="Columns that may explain it" lead="What moved at the same time, the strongest first. Moving together is no proof.">
+    <Section id="columns" title="Columns that may explain it" lead={lead}>
       <ol className="figure explain">
         {incident.columns.map((one) => (
           <li key={one.column}>
@@ -150,10 +160,13 @@ function Explaining({ incident }: { incident: Incident }) {
               <bdi>{one.column}</bdi>
             </Link>
             <span className="explain-bar" aria-hidden="true">
-              <i style={{ width: `${((one.effect ?? 0) / most) * 100}%` }} />
+              <i style={{ width: `${Math.sqrt(Math.max(jumpOf(one) ?? 0, 0) / most) * 100}%` }} />
             </span>
-            <span className="number">{one.effect === null ? "–" : short(one.effect, 3)}</span>
-            <p>{one.words}</p>
+            <span className="number">{jumpOf(one) === null ? "–" : `+${times(jumpOf(one) ?? 0)}`}</span>
+            <p>
+              {farOf(one)}
+              {one.words}
+            </p>
           </li>
         ))}
       </ol>
@@ -163,7 +176,7 @@ function Explaining({ incident }: { incident: Incident }) {
 
 function Entry({ entry, clock }: { entry: TimelineEntry; clock: string }) {
   return (
-    <li className={`entry ${entry.kind.replaceAll(/[^a-z]/g, "-")}`}>
+    <li className="entry" data-kind={entry.kind}>
       <time dateTime={entry.at ?? entry.wall} title={entry.at === entry.wall ? undefined : `seen ${when(entry.wall, clock)}`}>
         {when(entry.at ?? entry.wall, clock)}
       </time>
@@ -261,7 +274,7 @@ function Body({ view, again }: { view: IncidentView; again: () => void }) {
                 marks={marks}
                 clock={clock}
                 height={240}
-                name="as served"
+                name="measured"
               />
             ))}
           </Section>

@@ -8,8 +8,9 @@ import { Section } from "../../sections/Section";
 import { SeriesFigure, Known } from "../charts/SeriesFigure";
 import { Spark } from "../charts/Spark";
 import { estimateAt, type Shown } from "../charts/points";
+import { AS_SERVED } from "../charts/served";
 import { ZoomProvider, useZoom } from "../charts/zoom";
-import type { Every, MetricLines, ModelView, TimeMark } from "../documents";
+import type { Every, Line, MetricLines, ModelView, TimeMark } from "../documents";
 import { Await, PageHead, Tabs } from "../parts/Page";
 import { useClock, when } from "../parts/clock";
 import { iso } from "../charts/points";
@@ -66,7 +67,7 @@ function Controls({ view, chosen }: { view: ModelView; chosen: Chosen }) {
   return (
     <div className="controls-bar" role="group" aria-label="what is drawn">
       <Tabs label="length of a window" value={chosen.every} options={EVERY.filter(([e]) => e === chosen.every || view.offered.includes(e))} onChange={chosen.setEvery} />
-      {many && <Pick label="version" value={chosen.version} options={[["", "as served"], ...names]} onChange={chosen.setVersion} />}
+      {many && <Pick label="version" value={chosen.version} options={[["", AS_SERVED], ...names]} onChange={chosen.setVersion} />}
       {many && <Pick label="beside it" value={chosen.compare} options={[["", "nothing"], ...names]} onChange={chosen.setCompare} />}
       {view.segments.length > 0 && (
         <Pick label="rows" value={chosen.segment} options={[["", "all"], ...view.segments.map((s): [string, string] => [s, s])]} onChange={chosen.setSegment} />
@@ -77,28 +78,46 @@ function Controls({ view, chosen }: { view: ModelView; chosen: Chosen }) {
   );
 }
 
-function lastLine(lines: MetricLines) {
-  const line = lines.realised ?? lines.estimated;
-  const place = line?.value.findLastIndex((v) => v !== null) ?? -1;
-  return { line, now: place < 0 ? null : (estimateAt(line, place) ?? null) };
-}
+const lineOf = (lines: MetricLines) => lines.realised ?? lines.estimated;
+export const lastKnown = (line: Line | null) => line?.value.findLastIndex((v) => v !== null) ?? -1;
 
-/** Every metric as a small line, to choose the large one. */
-function Strip({ all, metric, onPick }: { all: MetricLines[]; metric: string; onPick: (metric: string) => void }) {
+/** Every metric as a small line, to choose the large one; all numbers are of one window, the last of which any is known. */
+function Strip({ view, metric, clock, onPick }: { view: ModelView; metric: string; clock: string; onPick: (metric: string) => void }) {
+  const { performance: all, windows } = view;
+  const place = Math.max(...all.map((lines) => lastKnown(lineOf(lines))));
+  const dayOf = (i: number) => windowText(iso(windows.start[i] ?? 0), iso(windows.end[i] ?? 0), clock);
   return (
+    <>
+    {place >= 0 && place < windows.start.length - 1 && <p className="note">Numbers are of {dayOf(place)}, the last window of which any is known.</p>}
     <div className="strip" role="group" aria-label="metrics">
       {all.map((lines) => {
-        const { line, now } = lastLine(lines);
+        const line = lineOf(lines);
+        const now = estimateAt(line, place) ?? null;
+        const before = lastKnown(line);
         const decimals = sharedDecimals([now]);
+        const tip = now || before < 0 ? undefined : `not known in this window; ${fixed(line?.value[before] ?? null, 3, lines.unit)} in that of ${dayOf(before)}`;
         return (
-          <button key={lines.metric} type="button" aria-pressed={lines.metric === metric} onClick={() => onPick(lines.metric)}>
+          <button key={lines.metric} type="button" data-tip={tip} aria-pressed={lines.metric === metric} onClick={() => onPick(lines.metric)}>
             <span className="strip-title">{lines.title}</span>
             <b>{now ? fixed(now.value, decimals, lines.unit) : "–"}</b>
-            {line ? <Spark line={line} reference={lines.reference} dashed={!lines.realised} label="" /> : <small>not enough data</small>}
+            {line ? <Spark line={line} reference={lines.reference} references={lines.references ?? null} dashed={!lines.realised} label="" /> : <small>not enough data</small>}
           </button>
         );
       })}
     </div>
+    </>
+  );
+}
+
+/** Where rows are drawn of a version that was not set to serve, which is said and not called served. */
+function Unserved({ view }: { view: ModelView }) {
+  const { served, version, versions } = view.windows;
+  const odd = [...new Set((served ?? []).flatMap((s, i) => (s ? [] : [versions[version[i] ?? -1] ?? ""])))].filter(Boolean);
+  if (!odd.length) return null;
+  return (
+    <p className="note">
+      Rows came from version{odd.length > 1 && "s"} <bdi>{odd.join(", ")}</bdi>, which {odd.length > 1 ? "were" : "was"} not set to serve in all of these windows; they are drawn where no others are.
+    </p>
   );
 }
 
@@ -154,11 +173,12 @@ function Performance({ view, chosen, clock }: { view: ModelView; chosen: Chosen;
         height={360}
         volume
         slider
-        name={chosen.version ? `version ${chosen.version}` : "as served"}
+        name={chosen.version ? `version ${chosen.version}` : AS_SERVED}
       />
       {stage && <p className="note">{stage}</p>}
+      {!chosen.version && <Unserved view={view} />}
       <Happened marks={view.marks} clock={clock} />
-      <Strip all={view.performance} metric={metric} onPick={setMetric} />
+      <Strip view={view} metric={metric} clock={clock} onPick={setMetric} />
     </>
   );
 }

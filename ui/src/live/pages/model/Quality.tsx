@@ -6,7 +6,7 @@ import { Figure } from "../../../charts/Figure";
 import { Section } from "../../../sections/Section";
 import { HeatMap, HeatScale, saveHeat, type HeatHandle, type HeatRow } from "../../charts/HeatMap";
 import { iso } from "../../charts/points";
-import type { QualityView, TimeMark } from "../../documents";
+import type { QualityRow, QualityView, TimeMark } from "../../documents";
 import { Await } from "../../parts/Page";
 import { Link, pathTo } from "../../places";
 import { useView } from "../../views";
@@ -15,6 +15,8 @@ import { PART, usePart, type ModelProps, type PartProps } from "../ModelPage";
 const FIRST = 12;
 const depthOf = (share: number) => Math.sqrt(Math.min(1, share));
 const SCALE: [number, string][] = [0.01, 0.1, 0.5, 1].map((s) => [depthOf(s), percent(s, 0)]);
+
+const before = (row: QualityRow, i: number) => row.references?.[i] ?? row.reference;
 
 function Drawn({ view, where, marks, clock }: { view: QualityView; where: ModelProps; marks: TimeMark[]; clock: string }) {
   const [all, setAll] = useState(false);
@@ -34,7 +36,7 @@ function Drawn({ view, where, marks, clock }: { view: QualityView; where: ModelP
           say: (i) =>
             row.value[i] == null
               ? "not enough data"
-              : `${row.title} ${percent(row.value[i], 2)}${row.reference === null ? "" : `, in the reference ${percent(row.reference, 2)}`}, n = ${count(row.n[i] ?? 0)}`,
+              : `${row.title} ${percent(row.value[i], 2)}${before(row, i) === null ? "" : `, in the reference ${percent(before(row, i), 2)}`}, n = ${count(row.n[i] ?? 0)}`,
         }),
       ),
     [view, all, where],
@@ -47,7 +49,7 @@ function Drawn({ view, where, marks, clock }: { view: QualityView; where: ModelP
       hint={<HeatScale steps={SCALE} colour="estimate" />}
       csv={() => ({
         header: ["column", "metric", "start", "value", "reference", "n"],
-        rows: view.rows.flatMap((row) => view.windows.start.map((s, i) => [row.column, row.metric, iso(s), row.value[i] ?? null, row.reference, row.n[i] ?? null])),
+        rows: view.rows.flatMap((row) => view.windows.start.map((s, i) => [row.column, row.metric, iso(s), row.value[i] ?? null, before(row, i), row.n[i] ?? null])),
       })}
       png={() => saveHeat(title, heat.current, saveDrawing)}
     >

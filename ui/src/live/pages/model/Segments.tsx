@@ -1,7 +1,8 @@
 /** Where it got worse: one metric in every segment, side by side. */
-import { useMemo } from "react";
+import { useCallback, useMemo } from "react";
 import { count, fixed, sharedDecimals, signed } from "../../../base/format";
 import { useChoice } from "../../../base/state";
+import { windowText } from "../../../base/time";
 import { Figure, Pick } from "../../../charts/Figure";
 import { saveRows } from "../../../charts/RowFigure";
 import { Section } from "../../../sections/Section";
@@ -10,17 +11,16 @@ import { estimateAt, iso } from "../../charts/points";
 import type { SegmentLine, SegmentsView, Windows } from "../../documents";
 import { Await } from "../../parts/Page";
 import { useView } from "../../views";
-import { PART, usePart, type PartProps } from "../ModelPage";
+import { PART, lastKnown, usePart, type PartProps } from "../ModelPage";
 
-function nowOf({ realised, estimated }: SegmentLine) {
-  const line = realised ?? estimated;
-  const place = line?.value.findLastIndex((v) => v !== null) ?? -1;
-  return place < 0 ? null : (estimateAt(line, place) ?? null);
-}
+const lineOf = ({ realised, estimated }: SegmentLine) => realised ?? estimated;
 
-function Drawn({ view, chosen, setMetric, setSegment }: { view: SegmentsView; chosen: string; setMetric: (m: string) => void; setSegment: (s: string) => void }) {
+function Drawn({ view, clock, chosen, setMetric, setSegment }: { view: SegmentsView; clock: string; chosen: string; setMetric: (m: string) => void; setSegment: (s: string) => void }) {
   const columns = useMemo(() => [...new Set(view.segments.map((s) => s.segment.split("=")[0] ?? ""))], [view]);
   const [by, setBy] = useChoice("by", columns[0] ?? "", columns);
+  // All numbers are of one window: the last of which any segment is known.
+  const place = useMemo(() => Math.max(...view.segments.map((s) => lastKnown(lineOf(s)))), [view]);
+  const nowOf = useCallback((s: SegmentLine) => estimateAt(lineOf(s), place) ?? null, [place]);
   const rows = useMemo(() => {
     const worse = (s: SegmentLine) => {
       const now = nowOf(s)?.value;
@@ -28,7 +28,7 @@ function Drawn({ view, chosen, setMetric, setSegment }: { view: SegmentsView; ch
       return view.better === "higher" ? s.reference - now : now - s.reference;
     };
     return view.segments.filter((s) => s.segment.startsWith(`${by}=`)).toSorted((a, b) => worse(b) - worse(a));
-  }, [view, by]);
+  }, [view, by, nowOf]);
   const title = `${view.title} by ${by}`;
   const decimals = sharedDecimals(rows.map(nowOf));
   const csv = () => ({
@@ -41,7 +41,7 @@ function Drawn({ view, chosen, setMetric, setSegment }: { view: SegmentsView; ch
       title={title}
       csv={csv}
       png={png}
-      hint="the worst first; choose one to draw its rows alone"
+      hint={`the worst ${place < 0 ? "" : `in ${windowText(iso(view.windows.start[place] ?? 0), iso(view.windows.end[place] ?? 0), clock)} `}first; choose one to draw its rows alone`}
       controls={
         <>
           <Pick label="metric" value={view.metric} options={view.offered.map((m) => [m.metric, m.title])} onChange={setMetric} />
@@ -52,7 +52,7 @@ function Drawn({ view, chosen, setMetric, setSegment }: { view: SegmentsView; ch
       <ol className="segment-cards">
         {rows.map((s) => {
           const now = nowOf(s);
-          const line = s.realised ?? s.estimated;
+          const line = lineOf(s);
           const value = s.segment.slice(by.length + 1);
           const change = now?.value == null || s.reference === null ? null : now.value - s.reference;
           const bad = change !== null && view.better !== null && (view.better === "higher" ? change < 0 : change > 0);
@@ -64,7 +64,7 @@ function Drawn({ view, chosen, setMetric, setSegment }: { view: SegmentsView; ch
                 </span>
                 <b>{now ? fixed(now.value, decimals, view.unit) : "–"}</b>
                 <small className={bad ? "worse" : ""}>{change === null ? "" : signed(change, decimals, view.unit)}</small>
-                {line ? <Spark line={line} reference={s.reference} dashed={!s.realised} label={`${s.segment}: ${now ? fixed(now.value, decimals, view.unit) : "not enough data"}, n = ${count(now?.n ?? 0)}`} /> : <small className="muted">not enough data</small>}
+                {line ? <Spark line={line} reference={s.reference} references={s.references ?? null} dashed={!s.realised} label={`${s.segment}: ${now ? fixed(now.value, decimals, view.unit) : "not enough data"}, n = ${count(now?.n ?? 0)}`} /> : <small className="muted">not enough data</small>}
               </button>
             </li>
           );
@@ -77,7 +77,7 @@ function Drawn({ view, chosen, setMetric, setSegment }: { view: SegmentsView; ch
 
 type Props = PartProps & { windows: Windows; chosen: { every: string; version: string; segment: string; setSegment: (s: string) => void } };
 
-export function Segments({ where, chosen }: Props) {
+export function Segments({ where, chosen, clock }: Props) {
   const [metric, setMetric] = useChoice("segments", "");
   const part = usePart({ where, chosen });
   const params = useMemo(() => ({ ...part, metric }), [part, metric]);
@@ -86,7 +86,7 @@ export function Segments({ where, chosen }: Props) {
   return (
     <Section id="segments" title="Segments">
       <Await shown={shown} what="segments">
-        {(view) => <Drawn view={view} chosen={chosen.segment} setMetric={setMetric} setSegment={chosen.setSegment} />}
+        {(view) => <Drawn view={view} clock={clock} chosen={chosen.segment} setMetric={setMetric} setSegment={chosen.setSegment} />}
       </Await>
     </Section>
   );
