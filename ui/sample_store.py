@@ -296,7 +296,7 @@ class Filled:
         if self.number == 0:
             made += [
                 {"metric": "cpu_seconds", "source": "realised", "unit": "s"},
-                {"metric": "rss_bytes", "source": "realised", "unit": "B"},
+                {"metric": "rss_bytes", "source": "realised", "unit": "bytes"},
             ]
         if self.size.segments:
             made += [

@@ -6,7 +6,7 @@ import { dayText, momentText, windowText } from "../base/time";
 import type { Estimate, TimePoint } from "../view";
 import { tipNode } from "./EChart";
 import { allSeries } from "./timeseries";
-import { HOUR, gaps, middle, place, type Drawn, type TimeInput } from "./timescale";
+import { HOUR, decimalsOf, gaps, middle, place, type Drawn, type TimeInput } from "./timescale";
 
 export function lines(p: TimePoint, input: TimeInput): string[] {
   const say = (name: string, e: Estimate | undefined) => {
@@ -66,9 +66,7 @@ function axes(input: Drawn, font: string): object {
   const breaks = gaps(input).map(([start, end]) => ({ start, end, gap: "3%" }));
   const breakArea = { itemStyle: { color: palette.paper, borderColor: palette.line, opacity: 1 }, zigzagAmplitude: 3 };
   const x = { ...quiet, min, max, minInterval: 1, splitNumber: breaks.length ? 16 : 8, breaks, breakArea };
-  const decimals =
-    Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)) +
-    (String(step / 10 ** Math.floor(Math.log10(step))).startsWith("2.5") ? 1 : 0);
+  const decimals = decimalsOf(step);
   const most = Math.max(extent(input.points.map((p) => p.n))?.[1] ?? 1, 1);
   const moment = (at: number) =>
     unit === HOUR ? momentText(at * unit + origin).replace(/ \d{4}/, "") : dayText(at * unit + origin, false);

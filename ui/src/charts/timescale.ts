@@ -12,6 +12,7 @@ export interface TimeInput {
   palette: Palette;
   decimals: number;
   names?: Record<TimePoint["side"], string>; // what the sides are called; by themselves where absent
+  cut?: boolean; // values far beyond the others are cut off, and said to be
   references?: (number | null)[] | null; // what each current point was held against, where that differs
 }
 
@@ -37,12 +38,27 @@ function across({ points, clock }: TimeInput): Pick<Drawn, "unit" | "origin" | "
   return { unit, origin, x: [(first - origin) / unit, (last - origin) / unit] };
 }
 
-/** Bounds at round numbers around everything drawn, and the step between them. */
-function bounds({ points, metric, row, references }: TimeInput): { y: [number, number]; step: number } {
-  const values = points
-    .flatMap((p) => [p.metrics[metric], p.estimated[metric]])
-    .flatMap((e) => [e?.value, e?.low, e?.high]);
-  const found = extent([...values, ...(references ?? []), row?.reference?.value].filter((v) => v != null));
+const MANY = 12;
+const FAR = 5;
+
+/** The least and greatest, without what lies far beyond 95 % of many: one of ninety days must not flatten the others. */
+export function usual(values: number[]): [number, number] | null {
+  const whole = extent(values);
+  if (!whole || values.length < MANY) return whole;
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] ?? 0;
+  const [low, high] = [at(0.05), at(0.95)];
+  const room = (high - low || Math.abs(high)) * FAR;
+  return [whole[0] < low - room ? low : whole[0], whole[1] > high + room ? high : whole[1]];
+}
+
+/** Bounds at round numbers around everything drawn, and the step between them; intervals, and values where asked, but for the outermost. */
+function bounds({ points, metric, row, references, cut }: TimeInput): { y: [number, number]; step: number } {
+  const estimates = points.flatMap((p) => [p.metrics[metric], p.estimated[metric]]);
+  const known = (of: (number | null | undefined)[]) => of.filter((v) => v != null);
+  const values = known(estimates.map((e) => e?.value));
+  const ends = [...(usual(known(estimates.map((e) => e?.low))) ?? []), ...(usual(known(estimates.map((e) => e?.high))) ?? [])];
+  const found = extent([...((cut ? usual(values) : extent(values)) ?? []), ...ends, ...known([...(references ?? []), row?.reference?.value])]);
   if (!found) return { y: [0, 1], step: 0.25 };
   const [low, high] = found;
   const rough = (high - low) / 4 || Math.abs(high) / 4 || 0.25;
@@ -51,6 +67,9 @@ function bounds({ points, metric, row, references }: TimeInput): { y: [number, n
   const y: [number, number] = [Math.floor(low / step) * step, Math.ceil(high / step) * step];
   return { y: y[0] < y[1] ? y : [low - step, low + step], step };
 }
+
+/** So many decimals as a step on an axis needs. */
+export const decimalsOf = (step: number): number => [0, 1, 2, 3, 4, 5, 6, 7, 8].find((d) => Math.abs(step * 10 ** d - Math.round(step * 10 ** d)) < 1e-6) ?? 8;
 
 export const place = (input: TimeInput): Drawn => ({ ...input, ...across(input), ...bounds(input) });
 

@@ -72,12 +72,18 @@ function Inside() {
   );
 }
 
+/** Names of models and columns stand as they are written. */
+function titleOf(page: string, [first, model, column]: string[]): string {
+  if (page === "incident") return `Incident ${first ?? ""}`;
+  const own = model && (page === "model" || page === "column") ? "" : `${page.charAt(0).toUpperCase()}${page.slice(1)}`;
+  return [column, own, model].filter(Boolean).join(" · ");
+}
+
 function Titled() {
   const { page, parts } = usePlace();
   const [zone] = useChoice("zone", "local", ["local", "utc"]);
   useEffect(() => {
-    const name = page === "incident" ? `Incident ${parts[0] ?? ""}` : [parts[2], parts[1]].filter(Boolean).join(" · ") || page;
-    document.title = `${name.charAt(0).toUpperCase()}${name.slice(1)} · Watchkeeper`;
+    document.title = `${titleOf(page, parts)} · Watchkeeper`;
   }, [page, parts, zone]);
   return null;
 }

@@ -32,7 +32,7 @@ export interface FleetModel extends Partial<MetricWords>, References {
   metric: string; title: string; unit: string | null; source: "realised" | "estimated" | null; line: Line | null;
   open: OpenIncident[]; counters: Counters;
 }
-export interface FleetView extends Head { page: "fleet"; days: number; models: FleetModel[] }
+export interface FleetView extends Head { page: "fleet"; days: number; models: FleetModel[]; operator_problem?: string | null }
 
 export interface TimeMark { at: number; until: Num; kind: "incident" | "version"; text: string; severity: Severity | null; id: Num }
 export interface ModelView extends Head {
@@ -84,7 +84,7 @@ export interface Incident extends IncidentSummary {
   findings: Finding[]; columns: Explanation[];
   timeline: TimelineEntry[]; notifications: Notification[]; actions: Action[];
 }
-export interface IncidentsView extends Head { page: "incidents"; incidents: IncidentSummary[]; models: ModelName[] }
+export interface IncidentsView extends Head { page: "incidents"; incidents: IncidentSummary[]; models: (ModelName & { zone: string | null })[] }
 export interface IncidentView extends Head {
   page: "incident"; incident: Incident; zone: string | null; windows: Windows;
   charts: (MetricLines & { column: string | null; segment: string | null })[];
@@ -105,7 +105,7 @@ export interface Silence { id: number; model: string; environment: string; monit
 export interface KeyShown { id: string; name: string; role: string; prefix: string; created: string; last_used: string | null; expires: string | null; revoked: string | null }
 export interface AuditRecord { seq: number; at: string; actor: string; what: string; target: string | null; detail: unknown }
 export interface SettingsView extends Head {
-  page: "settings"; keys: KeyShown[] | null; channels: ChannelState[]; silences: Silence[]; actions: Action[]; halted: string | null; audit: AuditRecord[]; models: ModelName[];
+  page: "settings"; keys: KeyShown[] | null; channels: ChannelState[]; silences: Silence[]; actions: Action[]; halted: string | null; audit: AuditRecord[]; models: ModelName[]; operator_problem?: string | null;
 }
 export interface Documents {
   fleet: FleetView; model: ModelView; drift: DriftView; quality: QualityView; segments: SegmentsView; column: ColumnView;

@@ -27,6 +27,7 @@ export const forget = () => kept.clear();
 export interface Shown<T> {
   view: T | null;
   trouble: string | null;
+  missing: boolean; // there is no such thing, so that asking again would not help
   again: () => void;
 }
 
@@ -45,10 +46,11 @@ const concerns = (change: Change, { what, model, environment }: Concern) =>
 /** The document of a page. What is shown stays until its successor is there, so nothing jumps; an equal one changes nothing. */
 export function useView<P extends PageName>(page: P, params: Params, concern: Concern, on = true): Shown<Documents[P]> {
   const key = useMemo(() => addressOf(`views/${page}`, params), [page, params]);
-  const [shown, setShown] = useState<{ key: string; kept: Kept | undefined; trouble: string | null }>(() => ({
+  const [shown, setShown] = useState<{ key: string; kept: Kept | undefined; trouble: string | null; missing: boolean }>(() => ({
     key,
     kept: kept.get(key),
     trouble: null,
+    missing: false,
   }));
   const { end } = useSession();
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -67,17 +69,18 @@ export function useView<P extends PageName>(page: P, params: Params, concern: Co
       (text) => {
         if (stop.signal.aborted) return;
         const found = keep(key, text);
-        setShown((now) => (now.key === key && now.kept === found && !now.trouble ? now : { key, kept: found, trouble: null }));
+        setShown((now) => (now.key === key && now.kept === found && !now.trouble ? now : { key, kept: found, trouble: null, missing: false }));
       },
       (error: unknown) => {
         if (stop.signal.aborted) return;
         if (error instanceof Refused && error.status === 401) end();
-        else setShown((now) => ({ key, kept: now.key === key ? now.kept : kept.get(key), trouble: wordsOf(error) }));
+        else setShown((now) => ({ key, kept: now.key === key ? now.kept : kept.get(key), trouble: wordsOf(error), missing: error instanceof Refused && error.status === 404 }));
       },
     );
     return () => stop.abort();
   }, [page, params, key, turn, on, end]);
   const current = shown.key === key ? shown.kept : kept.get(key);
   const view = (current ?? (shown.key === key ? undefined : shown.kept))?.view as Documents[P] | undefined;
-  return { view: view ?? null, trouble: shown.key === key ? shown.trouble : null, again };
+  const said = shown.key === key ? shown : null;
+  return { view: view ?? null, trouble: said?.trouble ?? null, missing: said?.missing ?? false, again };
 }

@@ -41,9 +41,18 @@ def incident(page: Page) -> dict[str, Any]:
     return page.head("incident") | {"incident": found, **_charts(page, found)}
 
 
-def _names(page: Page) -> list[dict[str, str]]:
-    models = page.pipeline.catalog.models_of(page.key.project)
-    return [{"model": model.name, "environment": model.environment} for model in models]
+def _names(page: Page) -> list[dict[str, str | None]]:
+    catalog = page.pipeline.catalog
+    return [
+        {"model": m.name, "environment": m.environment, "zone": _zone(catalog.versions_of(m))}
+        for m in catalog.models_of(page.key.project)
+    ]
+
+
+def _zone(versions: Sequence[Version]) -> str | None:
+    """Return the zone of a model's newest schema."""
+    schema = next((v.schema for v in reversed(versions) if v.schema is not None), None)
+    return schema.zone if schema is not None else None
 
 
 def _charts(page: Page, incident: dict[str, Any]) -> dict[str, Any]:
@@ -58,9 +67,8 @@ def _charts(page: Page, incident: dict[str, Any]) -> dict[str, Any]:
     ended = incident["resolved"]
     before = microseconds(datetime.fromisoformat(ended)) + _AFTER if ended else 2**62
     spans = page.overview.spans(versions, "serving", "day", _SHOWN, before, first=incident["version"])
-    schema = next((v.schema for v in reversed(versions) if v.schema is not None), None)
     return {
-        "zone": schema.zone if schema is not None else None,
+        "zone": _zone(versions),
         "windows": windows(spans, {v.id: v.name for v in versions}),
         "charts": _lines(page, versions, incident, spans),
     }  # fmt: skip

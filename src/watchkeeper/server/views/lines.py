@@ -18,12 +18,13 @@ _SERVICE = (
     Metric("failure_rate", "Failed calls", "quality", "lower", "share"),
     Metric("throughput", "Traffic", "quality", None, "rows/s"),
     Metric("cpu_seconds", "Processor time", "quality", "lower", "s"),
-    Metric("rss_bytes", "Memory", "quality", "lower", "B"),
+    Metric("rss_bytes", "Memory", "quality", "lower", "bytes"),
+    Metric("rss_bytes_max", "Memory, greatest", "quality", "lower", "bytes"),
 )
 SERVICE = {metric.name: metric for metric in _SERVICE}
 PERFORMANCE = {name: metric for name, (metric, _) in {**CLASSIFICATION, **REGRESSION}.items()}
 KNOWN: dict[str, Metric] = PERFORMANCE | {n: m for n, (m, _) in QUALITY.items()} | DRIFT | SERVICE
-_READABLE = {"s": (1e3, "ms"), "B": (1e-6, "MB")}
+_READABLE = {"s": (1e3, "ms"), "bytes": (2.0**-20, "MiB"), "B": (2.0**-20, "MiB")}
 """Units in which a service is measured, and those in which people read it."""
 _PLACE = {name: place for place, name in enumerate(NUMBERS)}
 
@@ -107,7 +108,11 @@ def readable(lines: dict[str, Any]) -> dict[str, Any]:
             for name, values in numbers.items()
         }
 
-    return lines | {"unit": unit, "realised": scaled(lines["realised"]), "estimated": scaled(lines["estimated"])}
+    before = scaled({"reference": [lines["reference"]], "references": lines["references"] or []}) or {}
+    return lines | {
+        "unit": unit, "realised": scaled(lines["realised"]), "estimated": scaled(lines["estimated"]),
+        "reference": before["reference"][0], "references": before["references"] or None,
+    }  # fmt: skip
 
 
 def _metric(name: str, series: list[Series], spans: Sequence[Span], version: int | None) -> dict[str, Any]:

@@ -29,6 +29,8 @@ interface Props {
 }
 
 const FOOT = 20;
+const FINGER = 28; // a row that bears a link must be high enough to be hit
+const touched = () => matchMedia("(pointer: coarse)").matches;
 const NO_MARKS: TimeMark[] = [];
 const NAMES = 220;
 
@@ -123,7 +125,7 @@ function useWidth(ref: React.RefObject<HTMLElement | null>): number {
   return width;
 }
 
-export function HeatMap({ rows, windows, marks = NO_MARKS, clock, label, tall = 20, narrow = false, colour = "current", handle }: Props) {
+export function HeatMap({ rows, windows, marks = NO_MARKS, clock, label, tall = touched() ? FINGER : 20, narrow = false, colour = "current", handle }: Props) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const holder = useRef<HTMLDivElement>(null);
   const { palette, shade } = useTheme();
@@ -226,7 +228,7 @@ export function saveHeat(title: string, handle: HeatHandle | null, save: (title:
 }
 
 /** What depth of colour means, from nothing to the most. */
-export function HeatScale({ steps, colour = "current", unknown = true }: { steps: [number, string][]; colour?: keyof Palette; unknown?: boolean }) {
+export function HeatScale({ steps, colour = "current", unknown = true, words = "" }: { steps: [number, string][]; colour?: keyof Palette; unknown?: boolean; words?: string }) {
   return (
     <span className="heat-scale" aria-hidden="true">
       {steps.map(([depth, text]) => (
@@ -235,6 +237,7 @@ export function HeatScale({ steps, colour = "current", unknown = true }: { steps
           {text}
         </span>
       ))}
+      {words && <span>{words}</span>}
       {unknown && (
         <span>
           <i className="heat-unknown" />

@@ -59,7 +59,7 @@ export default function SeriesChart(props: SeriesProps) {
   const input = useMemo(
     () => ({
       points, metric: lines.metric, row: rowOf(lines), clock, palette, decimals, names: { current: name, reference: compared?.name ?? "reference" },
-      windows, references: lines.references ?? null, served: name === AS_SERVED, realised: shown === "estimated" ? null : lines.realised, marks, height, volume, slider, touch, narrow,
+      windows, cut: lines.metric === "throughput", references: lines.references ?? null, served: name === AS_SERVED, realised: shown === "estimated" ? null : lines.realised, marks, height, volume, slider, touch, narrow,
     }), // prettier-ignore
     [points, lines, clock, palette, decimals, name, compared, windows, shown, marks, height, volume, slider, touch, narrow],
   );

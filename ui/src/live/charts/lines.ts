@@ -4,7 +4,7 @@ import { extent } from "../../base/extent";
 import { count, fixed } from "../../base/format";
 import { dayText, momentText, wall } from "../../base/time";
 import { tooltip } from "../../charts/timeline";
-import { HOUR, middle, place, type Drawn, type TimeInput } from "../../charts/timescale";
+import { HOUR, decimalsOf, middle, place, type Drawn, type TimeInput } from "../../charts/timescale";
 import { SIDES, guide, sideSeries, volumeSeries, type Api } from "../../charts/timeseries";
 import type { TimePoint } from "../../view";
 import type { Line, TimeMark, Windows } from "../documents";
@@ -68,6 +68,33 @@ function restated(input: Drawn & LiveInput): object {
   return { type: "custom", renderItem, data: found, clip: true, silent: true, z: 2, tooltip: { show: false } };
 }
 
+/** Arrows at the rim for values that lie beyond it, with the largest of them in words. */
+function beyond(input: Drawn & LiveInput): object {
+  const [low, high] = input.y;
+  const found = input.points.flatMap((p): [number, number][] => {
+    const value = p.metrics[input.metric]?.value;
+    return value != null && (value > high || value < low) ? [[middle(p, input), value]] : [];
+  });
+  const furthest = extent(found.map(([, value]) => Math.abs(value)))?.[1];
+  const renderItem = (params: { dataIndex: number; coordSys: { y: number; height: number } }, api: Api) => {
+    const [at, value] = found[params.dataIndex] ?? [0, 0];
+    const up = value > high;
+    const { y, height } = params.coordSys;
+    const [[x]] = [api.coord([at, high])];
+    const rim = up ? y : y + height;
+    const points = [[x - 4, rim + (up ? 6 : -6)], [x + 4, rim + (up ? 6 : -6)], [x, rim]];
+    const text = Math.abs(value) === furthest ? fixed(value, input.decimals, input.row?.unit) : "";
+    return {
+      type: "group",
+      children: [
+        { type: "polygon", shape: { points }, style: { fill: input.palette.current } },
+        { type: "text", style: { text, x: x + 7, y: up ? rim + 1 : rim - 12, fill: input.palette.soft, fontSize: 11 } },
+      ],
+    };
+  };
+  return { type: "custom", renderItem, data: found.map(([at]) => [at, high]), silent: true, z: 4, tooltip: { show: false } };
+}
+
 function marksOf(input: Drawn & LiveInput): object {
   const { marks, palette } = input;
   const renderItem = (params: { dataIndex: number; coordSys: { y: number; height: number } }, api: Api) => {
@@ -115,7 +142,7 @@ function axes(input: Drawn & LiveInput, font: string): object {
   const { palette, unit, origin, x: [min, max], y, step } = input; // prettier-ignore
   const label = { color: palette.soft, fontSize: 11, fontFamily: font };
   const quiet = { type: "value", axisLine: { show: false }, axisTick: { show: false }, splitLine: { show: false } };
-  const decimals = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9)) + (/^2\.5/.test(String(step / 10 ** Math.floor(Math.log10(step)))) ? 1 : 0);
+  const decimals = decimalsOf(step);
   const most = Math.max(extent(input.points.map((p) => p.n))?.[1] ?? 1, 1);
   const moment = (x: number) => (unit === HOUR ? momentText(x * unit + origin).replace(/ \d{4}/, "") : dayText(x * unit + origin, false));
   const told = {
@@ -183,6 +210,7 @@ export function linesOption(given: LiveInput, font: string): Made {
       ...SIDES.flatMap((side) => sideSeries(drawn, side)).map((one) => (given.narrow ? { ...one, symbol: "none" } : one)),
       restated(input),
       marksOf(input),
+      ...(given.cut ? [beyond(input)] : []),
       ...(rows ? volumeSeries(drawn, "current") : []),
     ],
   };

@@ -82,7 +82,8 @@ function Heat({ view, clock }: { view: DistributionsView; clock: Clock }) {
       (_, b): HeatRow => ({
         key: String(b),
         name: binName(view, b),
-        label: <span className={view.edges ? "number" : ""}><bdi>{view.edges ? short(view.edges[b] ?? null, 3) : String(view.bins[b])}</bdi></span>,
+        // Of two dozen bins only every third has room for its lower edge.
+        label: view.edges ? <span className="number">{b % 3 === 0 && short(view.edges[b] ?? null, 3)}</span> : <bdi>{String(view.bins[b])}</bdi>,
         values: view.shares.map((s) => (s ? Math.sqrt((s[b] ?? 0) / most) : null)),
         say: (i) => {
           const share = view.shares[i]?.[b];

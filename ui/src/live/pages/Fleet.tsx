@@ -10,7 +10,7 @@ import type { Estimate, VerdictName } from "../../view";
 import { Bars, Spark } from "../charts/Spark";
 import { estimateAt, iso } from "../charts/points";
 import type { FleetModel, FleetView } from "../documents";
-import { Await, PageHead } from "../parts/Page";
+import { Await, OperatorProblem, PageHead } from "../parts/Page";
 import { useClock } from "../parts/clock";
 import { dayText, wall, windowText } from "../../base/time";
 import { Link, pathTo } from "../places";
@@ -239,16 +239,19 @@ export function Fleet() {
     <>
       <PageHead title="Fleet" words={shown.view ? headline(shown.view.models) : "\u00a0"} />
       <Await shown={shown} what="the models">
-        {(view) =>
-          view.models.length ? (
+        {(view) => (
+          <>
+          <OperatorProblem words={view.operator_problem} />
+          {view.models.length ? (
             <Table view={view} />
           ) : (
             <div className="nothing start">
               <p>Send predictions and they appear here by themselves:</p>
               <pre>{'log = wk.Logger("late-flights", version="1", url="…", key="wk_…")\nlog.prediction(features, prediction=1, score=0.83)'}</pre>
             </div>
-          )
-        }
+          )}
+          </>
+        )}
       </Await>
     </>
   );

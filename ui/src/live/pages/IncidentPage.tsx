@@ -11,7 +11,7 @@ import { ZoomProvider } from "../charts/zoom";
 import type { Explanation, Finding, Incident, IncidentView, Notification, TimeMark, TimelineEntry } from "../documents";
 import { useDoing } from "../parts/Notices";
 import { Await, PageHead } from "../parts/Page";
-import { lasting, useClock, when } from "../parts/clock";
+import { inZone, lasting, useClock, when } from "../parts/clock";
 import { Link, pathTo } from "../places";
 import { useView } from "../views";
 import { Actions } from "./incident/Actions";
@@ -90,7 +90,7 @@ function Silence({ incident, again }: { incident: Incident; again: () => void })
   );
 }
 
-function Evidence({ finding }: { finding: Finding }) {
+function Evidence({ finding, clock }: { finding: Finding; clock: string }) {
   const { point } = finding;
   const decimals = Math.min(3, sharedDecimals([{ value: point.value, low: point.low, high: point.high, n: point.n ?? 0, coverage: null }]));
   const facts: [string, string][] = [
@@ -112,7 +112,7 @@ function Evidence({ finding }: { finding: Finding }) {
           <bdi>{finding.monitor}</bdi>, {finding.source}
         </span>
       </header>
-      <p>{finding.words}</p>
+      <p>{inZone(finding.words, clock)}</p>
       <dl className="facts">
         {facts.map(([name, value]) => (
           <div key={name}>
@@ -182,7 +182,7 @@ function Entry({ entry, clock }: { entry: TimelineEntry; clock: string }) {
       </time>
       <span className="entry-kind">{entry.kind}</span>
       <p>
-        <bdi>{entry.text}</bdi>
+        <bdi>{inZone(entry.text, clock)}</bdi>
         {entry.actor && (
           <small>
             {" "}
@@ -249,6 +249,7 @@ function Body({ view, again }: { view: IncidentView; again: () => void }) {
             {replayed && ` (seen ${when(incident.opened_wall, clock)})`}
             {incident.resolved && ` · lasted ${lasting(incident.opened, incident.resolved)}`}
             {incident.version && <> · version <bdi>{incident.version}</bdi></>}
+            {` · times in ${clock}`}
           </>
         }
       >
@@ -259,7 +260,7 @@ function Body({ view, again }: { view: IncidentView; again: () => void }) {
           <Section id="evidence" title="Evidence">
             <div className="figure">
               {incident.findings.slice(0, 8).map((finding, i) => (
-                <Evidence key={i} finding={finding} />
+                <Evidence key={i} finding={finding} clock={clock} />
               ))}
               {!incident.findings.length && <p className="nothing">No finding is kept with it.</p>}
               <Budget findings={incident.findings} />
@@ -315,7 +316,7 @@ export function IncidentPage({ id }: { id: string }) {
   const params = useMemo(() => ({ id }), [id]);
   const shown = useView("incident", params, { what: WHAT });
   return (
-    <Await shown={shown} what={`incident ${id}`}>
+    <Await shown={shown} what={`incident ${id}`} back={{ to: "/incidents", text: "Incidents" }}>
       {(view) => <Body view={view} again={shown.again} />}
     </Await>
   );

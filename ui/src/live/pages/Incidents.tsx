@@ -5,7 +5,7 @@ import { Chip } from "../../charts/Chip";
 import { Pick } from "../../charts/Figure";
 import type { IncidentSummary } from "../documents";
 import { Await, PageHead, Tabs } from "../parts/Page";
-import { lasting, useClock, when } from "../parts/clock";
+import { lasting, useClocks, when } from "../parts/clock";
 import { Link, pathTo } from "../places";
 import { useView } from "../views";
 
@@ -57,10 +57,25 @@ function Row({ one, clock }: { one: IncidentSummary; clock: string }) {
   );
 }
 
+const isUnresolved = (one: IncidentSummary) => one.state !== "resolved";
+
+function headline(all: IncidentSummary[], shown: number): string {
+  const waiting = all.filter(isUnresolved).length;
+  if (!all.length) return "No incident was ever opened.";
+  return `${waiting || "None"} unresolved, ${all.length - waiting} resolved${shown && shown < all.length ? `; ${shown} shown` : ""}.`;
+}
+
+/** Why a list is empty: that nothing is wrong is no search without a result. */
+function emptyWords(all: IncidentSummary[], state: string, model: string): string {
+  if (!all.length) return "No incident was ever opened.";
+  if (!model && state === "unresolved") return "Nothing is wrong that anybody knows of: every incident is resolved.";
+  return `No incident${model && ` of ${model}`} is ${state === "all" ? "there" : state}.`;
+}
+
 export function Incidents() {
   const [state, setState] = useChoice("state", "unresolved", STATES.map(([s]) => s));
   const [model, setModel] = useChoice("of", "");
-  const clock = useClock(null);
+  const clockOf = useClocks();
   const shown = useView("incidents", NONE, CONCERN);
   const found = useMemo(
     () =>
@@ -69,9 +84,10 @@ export function Incidents() {
       ),
     [shown.view, state, model],
   );
+  const zones = useMemo(() => new Map((shown.view?.models ?? []).map((m) => [`${m.environment}/${m.model}`, m.zone])), [shown.view]);
   return (
     <>
-      <PageHead title="Incidents" words={shown.view ? `${found.length} of ${shown.view.incidents.length} shown` : "\u00a0"} />
+      <PageHead title="Incidents" words={shown.view ? headline(shown.view.incidents, found.length) : "\u00a0"} />
       <Await shown={shown} what="the incidents">
         {(view) => (
           <>
@@ -97,12 +113,12 @@ export function Incidents() {
                   </thead>
                   <tbody>
                     {found.map((one) => (
-                      <Row key={one.id} one={one} clock={clock} />
+                      <Row key={one.id} one={one} clock={clockOf(zones.get(`${one.environment}/${one.model}`))} />
                     ))}
                   </tbody>
                 </table>
               ) : (
-                <p className="nothing">{view.incidents.length ? "No incident is like that." : "No incident was ever opened."}</p>
+                <p className="nothing">{emptyWords(view.incidents, state, model)}</p>
               )}
             </div>
           </>

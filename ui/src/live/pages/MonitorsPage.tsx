@@ -23,6 +23,7 @@ type Outcome =
   | { kind: "plan"; plan: Plan }
   | { kind: "replay"; replay: Replay }
   | { kind: "applied"; revision: number }
+  | { kind: "suggested" }
   | { kind: "trouble"; words: string };
 
 const WHAT = ["monitors"] as const;
@@ -145,6 +146,8 @@ function Result({ outcome, clock }: { outcome: Outcome; clock: string }) {
       return <Replayed replay={outcome.replay} clock={clock} />;
     case "applied":
       return <p className="good">Applied as revision {outcome.revision}; the next window is judged by it.</p>;
+    case "suggested":
+      return <p>This is a suggestion; nothing is applied yet.</p>;
     case "trouble":
       return <p className="trouble">{outcome.words}</p>;
   }
@@ -167,14 +170,21 @@ function revisionOf({ monitors }: MonitorsView, clock: string): string {
   return `revision ${monitors.revision}, by ${monitors.author ?? "nobody"}, ${when(monitors.created, clock)}`;
 }
 
-function Editor({ view, where, again }: { view: MonitorsView; where: Where; again: () => void }) {
-  const stored = view.monitors?.text ?? "";
-  const [text, setText] = useState(stored);
-  const [base, setBase] = useState(stored);
-  const [busy, setBusy] = useState(false);
-  const [outcome, setOutcome] = useState<Outcome | null>(null);
-  const clock = useClock(view.zone);
-  const admin = view.me.role === "admin";
+/** What is written and not applied outlives a look at another page; whoever closes the browser is asked first. */
+const drafts = new Map<string, { text: string; base: string }>();
+const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+
+function keepDraft(place: string, text: string, base: string): void {
+  if (text === base) drafts.delete(place);
+  else drafts.set(place, { text, base });
+  if (drafts.size) addEventListener("beforeunload", ask);
+  else removeEventListener("beforeunload", ask);
+}
+
+/** The rules as they are being written, over those that are stored. */
+function useDraft(stored: string, place: string) {
+  const [text, setText] = useState(() => drafts.get(place)?.text ?? stored);
+  const [base, setBase] = useState(() => drafts.get(place)?.base ?? stored);
   const dirty = text !== base;
   useEffect(() => {
     // What somebody else applied appears by itself, but never over what is being written here.
@@ -183,7 +193,72 @@ function Editor({ view, where, again }: { view: MonitorsView; where: Where; agai
       setBase(stored);
     }
   }, [stored, base, dirty]);
-  const of = (what: Promise<Outcome>) => {
+  useEffect(() => keepDraft(place, text, base), [place, text, base]);
+  const discard = () => {
+    setText(stored);
+    setBase(stored);
+  };
+  return { text, setText, setBase, dirty, overtaken: dirty && stored !== base && stored !== text, discard };
+}
+
+type Doing = (what: Promise<Outcome>) => void;
+interface ButtonsProps {
+  text: string;
+  where: Where;
+  busy: boolean;
+  admin: boolean;
+  of: Doing;
+  applied: () => void;
+  suggested: (text: string) => void;
+}
+
+function Buttons({ text, where, busy, admin, of, applied, suggested }: ButtonsProps) {
+  const body = { text };
+  const params = { model: where.model, environment: where.environment };
+  const off = busy || !text.trim();
+  const suggest = () =>
+    of(
+      read("monitors/suggestion", params).then((told) => {
+        suggested((JSON.parse(told) as { text: string }).text);
+        return { kind: "suggested" } as Outcome;
+      }),
+    );
+  const apply = () =>
+    of(
+      send<{ revision: number }>("PUT", "monitors", body, params).then((made) => {
+        applied();
+        return { kind: "applied", revision: made.revision } as Outcome;
+      }),
+    );
+  return (
+    <>
+      <button type="button" className="button" disabled={off} onClick={() => of(send<{ monitors: number }>("POST", "monitors/check", body).then((m) => ({ kind: "check", n: m.monitors })))}>
+        Check
+      </button>
+      <button type="button" className="button" disabled={off} onClick={() => of(send<Plan>("POST", "monitors/plan", body, params).then((plan) => ({ kind: "plan", plan })))}>
+        Plan
+      </button>
+      <button type="button" className="button" disabled={off} onClick={() => of(send<Replay>("POST", "monitors/replay", body, params).then((replay) => ({ kind: "replay", replay })))}>
+        Replay
+      </button>
+      {admin && (
+        <button type="button" className="button main" disabled={off} onClick={apply}>
+          Apply
+        </button>
+      )}
+      <button type="button" className="button plain" disabled={busy} onClick={suggest}>
+        Suggest
+      </button>
+    </>
+  );
+}
+
+function Editor({ view, where, again }: { view: MonitorsView; where: Where; again: () => void }) {
+  const { text, setText, setBase, dirty, overtaken, discard } = useDraft(view.monitors?.text ?? "", `${where.environment}/${where.model}`);
+  const [busy, setBusy] = useState(false);
+  const [outcome, setOutcome] = useState<Outcome | null>(null);
+  const clock = useClock(view.zone);
+  const of: Doing = (what) => {
     setBusy(true);
     setOutcome(null);
     what
@@ -191,71 +266,46 @@ function Editor({ view, where, again }: { view: MonitorsView; where: Where; agai
       .then(setOutcome)
       .finally(() => setBusy(false));
   };
-  const body = { text };
-  const params = { model: where.model, environment: where.environment };
-  const suggest = () =>
-    of(
-      read("monitors/suggestion", params).then((told) => {
-        setText((JSON.parse(told) as { text: string }).text);
-        return { kind: "trouble", words: "This is a suggestion; nothing is applied yet." } as Outcome;
-      }),
-    );
-  const apply = () =>
-    of(
-      send<{ revision: number }>("PUT", "monitors", body, params).then((made) => {
-        setBase(text);
-        again();
-        return { kind: "applied", revision: made.revision } as Outcome;
-      }),
-    );
+  const applied = () => {
+    setBase(text);
+    again();
+  };
   return (
-    <div className="two editor-two">
-      <div>
-        <div className="figure editor">
-          <label htmlFor="rules">Rules</label>
-          <span className="hint">{revisionOf(view, clock)}</span>
-          <textarea
-            id="rules"
-            value={text}
-            spellCheck={false}
-            rows={Math.min(40, Math.max(18, text.split("\n").length + 1))}
-            wrap="off"
-            placeholder={"model: …\nmonitors:\n  - {metric: roc_auc, detect: {risk: {tolerance: 0.02}}}"}
-            onChange={(event) => setText(event.target.value)}
-            onKeyDown={(event) => indent(event, setText)}
-          />
-          <p className="buttons">
-            <button type="button" className="button" disabled={busy || !text.trim()} onClick={() => of(send<{ monitors: number }>("POST", "monitors/check", body).then((m) => ({ kind: "check", n: m.monitors })))}>
-              Check
-            </button>
-            <button type="button" className="button" disabled={busy || !text.trim()} onClick={() => of(send<Plan>("POST", "monitors/plan", body, params).then((plan) => ({ kind: "plan", plan })))}>
-              Plan
-            </button>
-            <button type="button" className="button" disabled={busy || !text.trim()} onClick={() => of(send<Replay>("POST", "monitors/replay", body, params).then((replay) => ({ kind: "replay", replay })))}>
-              Replay
-            </button>
-            {admin && (
-              <button type="button" className="button main" disabled={busy || !text.trim()} onClick={apply}>
-                Apply
+    <div className={busy || outcome ? "editor-two answered" : "editor-two"}>
+      <div className="editor-bar">
+        <p className="buttons">
+          <Buttons text={text} where={where} busy={busy} admin={view.me.role === "admin"} of={of} applied={applied} suggested={setText} />
+          {dirty && (
+            <>
+              <span className="hint">not applied</span>
+              <button type="button" className="button plain" onClick={discard}>
+                Discard
               </button>
-            )}
-            <button type="button" className="button plain" disabled={busy} onClick={suggest}>
-              Suggest
-            </button>
-            {dirty && <span className="hint">not applied</span>}
-          </p>
-        </div>
+            </>
+          )}
+        </p>
+        {overtaken && <p className="trouble">Other rules were applied while you were writing; applying yours replaces them.</p>}
+        <p className="hint">
+          <b>Check</b> reads the rules, <b>Plan</b> says what would change, <b>Replay</b> runs them over the stored windows as they were known when each was sealed, <b>Apply</b> makes them the rules from
+          the next sealed window on.
+        </p>
       </div>
       <div className="outcome" role="status" aria-live="polite" aria-busy={busy}>
         {busy && <p className="waiting">Working …</p>}
         {outcome && <Result outcome={outcome} clock={clock} />}
-        {!busy && !outcome && (
-          <div className="hint lines-of-hints">
-            <p><b>Check</b> reads the rules, <b>Plan</b> says what would change.</p>
-            <p><b>Replay</b> runs them over the stored windows as they were known when each was sealed, so you see how often they would have called before anybody is called.</p>
-            <p><b>Apply</b> makes them the rules from the next sealed window on.</p>
-          </div>
-        )}
+      </div>
+      <div className="figure editor">
+        <label htmlFor="rules">Rules</label>
+        <span className="hint">{revisionOf(view, clock)}</span>
+        <textarea
+          id="rules"
+          value={text}
+          spellCheck={false}
+          rows={Math.max(18, text.split("\n").length + 1)}
+          placeholder={"model: …\nmonitors:\n  - {metric: roc_auc, detect: {risk: {tolerance: 0.02}}}"}
+          onChange={(event) => setText(event.target.value)}
+          onKeyDown={(event) => indent(event, setText)}
+        />
       </div>
     </div>
   );

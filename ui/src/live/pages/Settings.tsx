@@ -6,7 +6,7 @@ import { Section } from "../../sections/Section";
 import { read, send } from "../asking";
 import type { AuditRecord, ChannelState, KeyShown, SettingsView, Silence } from "../documents";
 import { useDoing, useTell } from "../parts/Notices";
-import { Await, PageHead } from "../parts/Page";
+import { Await, OperatorProblem, PageHead } from "../parts/Page";
 import { useClock, when } from "../parts/clock";
 import { Link, pathTo } from "../places";
 import { useView } from "../views";
@@ -321,7 +321,8 @@ function Body({ view, again }: { view: SettingsView; again: () => void }) {
   const part = { clock, admin, again };
   return (
     <>
-      <PageHead title="Settings" words={<>{view.me.name}, {view.me.role} of the project <bdi>{view.me.project}</bdi></>} />
+      <PageHead title="Settings" words={<>{view.me.name}, {view.me.role} of the project <bdi>{view.me.project}</bdi> · times here are in UTC</>} />
+      <OperatorProblem words={view.operator_problem} />
       {view.keys && (
         <Section id="keys" title="Keys">
           <Keys keys={view.keys} {...part} />

@@ -36,17 +36,33 @@ export function PageHead({ title, crumbs = [], status, words, children }: { titl
   );
 }
 
+/** What is wrong with the operator's file: until it is mended nobody is told and nothing is done. */
+export function OperatorProblem({ words }: { words: string | null | undefined }) {
+  if (!words) return null;
+  return (
+    <p className="trouble operator-problem" role="alert">
+      <b>The operator’s file has a fault.</b> {words}
+    </p>
+  );
+}
+
 /** The page once its document is there; a sentence where it cannot come, over what is already shown. */
-export function Await<T>({ shown, what, children }: { shown: Shown<T>; what: string; children: (view: T) => ReactNode }) {
-  const { view, trouble, again } = shown;
+const FLEET: Crumb = { to: "/fleet", text: "Fleet" };
+
+export function Await<T>({ shown, what, back = FLEET, children }: { shown: Shown<T>; what: string; back?: Crumb; children: (view: T) => ReactNode }) {
+  const { view, trouble, missing, again } = shown;
   return (
     <>
       {trouble && (
         <p className="trouble" role="alert">
           {trouble}{" "}
-          <button type="button" className="quiet-link" onClick={again}>
-            Try again
-          </button>
+          {missing ? (
+            <Link to={back.to}>Go to {back.text}</Link>
+          ) : (
+            <button type="button" className="quiet-link" onClick={again}>
+              Try again
+            </button>
+          )}
         </p>
       )}
       {view ? children(view) : !trouble && <p className="waiting" role="status">{`Fetching ${what} …`}</p>}

@@ -33,11 +33,10 @@ export function Toggles() {
       <button
         type="button"
         className="toggle"
-        aria-pressed={zone === "utc"}
         onClick={() => setZone(zone === "utc" ? "local" : "utc")}
-        title={zone === "utc" ? "Times are in UTC" : "Times are in each model's own zone"}
+        title={zone === "utc" ? "Times are in UTC; switch to each model's own zone" : "Times are in each model's own zone; switch to UTC"}
       >
-        UTC
+        {zone === "utc" ? "UTC" : "Model time"}
       </button>
       <button type="button" className="toggle" aria-label={`Switch to ${other}`} title={`Switch to ${other}`} onClick={() => setTheme(other)}>
         <svg width="14" height="14" viewBox="0 0 14 14" aria-hidden="true">

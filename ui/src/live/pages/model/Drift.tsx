@@ -1,5 +1,6 @@
 /** How far each column moved in each window: what moved of late stands first. */
 import { useMemo, useRef, useState } from "react";
+import { extent } from "../../../base/extent";
 import { count, short } from "../../../base/format";
 import { saveDrawing } from "../../../base/save";
 import { useChoice } from "../../../base/state";
@@ -15,9 +16,20 @@ import { PART, usePart, type ModelProps, type PartProps } from "../ModelPage";
 
 export const FIRST = 24;
 const FLOORS = 4;
-/** Twice the floor is where a change can be critical; a root keeps what lies below it readable. */
-export const depthOf = (floors: number) => Math.sqrt(Math.min(floors, FLOORS) / FLOORS);
-export const SCALE: [number, string][] = [0.5, 1, 2, 4].map((f) => [depthOf(f), `${f}×`]);
+
+/** Twice the floor is where a change can be critical; a root keeps what lies below it readable, and a logarithm what lies far beyond. */
+export function depthOf(floors: number, most: number): number {
+  if (most <= FLOORS) return Math.sqrt(Math.min(floors, FLOORS) / FLOORS);
+  return Math.min(1, Math.log1p(floors) / Math.log1p(most));
+}
+
+/** What the legend shows: to four floors as they are, else powers up to the largest. */
+export function stepsOf(most: number): [number, string][] {
+  const power = Math.max(1, most) ** (1 / 3);
+  const between = [power, power ** 2].map((f) => Number(f.toPrecision(1)));
+  const steps = most <= FLOORS ? [0.5, 1, 2, 4] : [...new Set([1, ...between, Number(most.toPrecision(most < 100 ? 2 : 3))])];
+  return steps.map((f) => [depthOf(f, most), `${f.toLocaleString("en-GB")}×`]);
+}
 
 const say = (row: DriftColumn, rows: number[]) => (i: number) =>
   row.strength[i] == null
@@ -29,6 +41,7 @@ function Drawn({ view, where, marks, clock }: { view: DriftView; where: ModelPro
   const [all, setAll] = useState(false);
   const heat = useRef<HeatHandle>(null);
   const found = useMemo(() => view.columns.filter((c) => c.column.toLowerCase().includes(search.trim().toLowerCase())), [view, search]);
+  const most = useMemo(() => extent(view.columns.flatMap((c) => c.strength.filter((s) => s !== null)))?.[1] ?? 0, [view]);
   const rows = useMemo(
     () =>
       (all ? found : found.slice(0, FIRST)).map(
@@ -40,11 +53,11 @@ function Drawn({ view, where, marks, clock }: { view: DriftView; where: ModelPro
               <bdi>{row.column}</bdi>
             </Link>
           ),
-          values: row.strength.map((s) => (s === null ? null : depthOf(s))),
+          values: row.strength.map((s) => (s === null ? null : depthOf(s, most))),
           say: say(row, view.windows.rows),
         }),
       ),
-    [found, all, where, view],
+    [found, all, where, view, most],
   );
   const title = "Drift by column";
   const csv = () => ({
@@ -55,7 +68,7 @@ function Drawn({ view, where, marks, clock }: { view: DriftView; where: ModelPro
   return (
     <Figure
       title={title}
-      hint={<HeatScale steps={SCALE} />}
+      hint={<HeatScale steps={stepsOf(most)} words={most > FLOORS ? "on a log scale" : ""} />}
       controls={
         <input type="search" value={search} placeholder="Search columns" aria-label="Search columns" onChange={(event) => setSearch(event.target.value)} />
       }
