@@ -6,6 +6,7 @@ import { Figure } from "../../charts/Figure";
 import { dayText, wall } from "../../base/time";
 import { saveDrawing } from "../../base/save";
 import { read, send, wordsOf } from "../asking";
+import { draftOf, keepDraft } from "../drafts";
 import { HeatMap, saveHeat, type HeatHandle, type HeatRow } from "../charts/HeatMap";
 import { ZoomProvider } from "../charts/zoom";
 import type { MonitorsView, Plan, Replay, Windows } from "../documents";
@@ -170,21 +171,10 @@ function revisionOf({ monitors }: MonitorsView, clock: string): string {
   return `revision ${monitors.revision}, by ${monitors.author ?? "nobody"}, ${when(monitors.created, clock)}`;
 }
 
-/** What is written and not applied outlives a look at another page; whoever closes the browser is asked first. */
-const drafts = new Map<string, { text: string; base: string }>();
-const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-
-function keepDraft(place: string, text: string, base: string): void {
-  if (text === base) drafts.delete(place);
-  else drafts.set(place, { text, base });
-  if (drafts.size) addEventListener("beforeunload", ask);
-  else removeEventListener("beforeunload", ask);
-}
-
 /** The rules as they are being written, over those that are stored. */
 function useDraft(stored: string, place: string) {
-  const [text, setText] = useState(() => drafts.get(place)?.text ?? stored);
-  const [base, setBase] = useState(() => drafts.get(place)?.base ?? stored);
+  const [text, setText] = useState(() => draftOf(place)?.text ?? stored);
+  const [base, setBase] = useState(() => draftOf(place)?.base ?? stored);
   const dirty = text !== base;
   useEffect(() => {
     // What somebody else applied appears by itself, but never over what is being written here.

@@ -1,5 +1,6 @@
 import { useChoice } from "../../base/state";
 import { useTheme } from "../../base/theme";
+import { dropDrafts } from "../drafts";
 import { useLine } from "../events";
 import { Link, usePlace } from "../places";
 import { useSession } from "../session";
@@ -54,6 +55,7 @@ export function TopBar() {
   const out = async () => {
     await leave();
     forget();
+    dropDrafts();
   };
   return (
     <header className="bar live-bar">
