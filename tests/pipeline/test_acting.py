@@ -16,6 +16,7 @@ from acted import BROKEN_FROM, DAYS, TARGET, Made, World, made_once, request_of,
 
 from watchkeeper.pipeline.acting_candidate import reference_left
 from watchkeeper.pipeline.acting_export import schema_of
+from watchkeeper.pipeline.overview import Overview
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.response.operator import ActionSpec
 from watchkeeper.response.rule import Act
@@ -52,6 +53,9 @@ def test_a_better_challenger_serves_and_the_timeline_says_why(made: Made, tmp_pa
         assert reference.rows == 360
     with World(tmp_path / "store", made.better) as again:  # and after a restart
         assert again.pipeline.serving(TARGET) == "2"
+        model = again.pipeline.catalog.model(TARGET)
+        first, second = Overview(again.pipeline.database, again.pipeline.catalog).history(model).changes
+        assert (first[1], second) == ("1", (model.now(), "2")), "from the replay's own time on"
 
 
 def test_one_that_is_not_better_is_not_promoted(made: Made, tmp_path: Path) -> None:
