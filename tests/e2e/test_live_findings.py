@@ -59,10 +59,10 @@ def changed(page: Page, view: str, change: Callable[[dict[str, Any]], None]) -> 
 def test_what_explains_an_incident_is_in_the_unit_it_is_sorted_by(enter: Enter) -> None:
     page = enter("/incident/17")
     first, second = (page.locator(".explain li").nth(i) for i in (0, 1))
-    expect(first.locator(".number")).to_have_text("+234\u202f×")
-    expect(first).to_contain_text("234\u202f× what matters, 0.9\u202f× before")
+    expect(first.locator(".number")).to_have_text("+147\u202fsd")
+    expect(first).to_contain_text("147\u202fsd, 0.5\u202fsd before. Moved by 147 sd")
     bar = "element => element.getBoundingClientRect().width"
-    assert second.locator("i").evaluate(bar) > 0.1 * first.locator("i").evaluate(bar), "3.1 of 234 is seen, too"
+    assert second.locator("i").evaluate(bar) > 0.03 * first.locator("i").evaluate(bar), "0.3 of 147 is seen, too"
 
 
 def test_a_kind_of_entry_is_no_style_of_the_page(enter: Enter, stage: Stage) -> None:

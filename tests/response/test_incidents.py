@@ -239,14 +239,6 @@ def test_a_season_does_not_hide_what_begins() -> None:
     assert found[0].effect == pytest.approx(10.0) and found[0].before == pytest.approx(0.5), "in multiples of its floor"
 
 
-def test_a_column_is_measured_by_the_floor_that_its_words_speak_of() -> None:
-    wide = moved("dose", 147.0)
-    wide = replace(wide, point=replace(wide.point, floor=0.627))
-    (found,) = explain([wide], {identity(wide): [0.5]})
-    assert found.effect == pytest.approx(147.0 / 0.627)
-    assert found.jump == pytest.approx((147.0 - 0.5) / 0.627)
-
-
 def test_what_does_not_alarm_and_what_is_no_column_explains_nothing() -> None:
     assert explain([moved("a", 1.0, "ok"), moved("b", math.nan), finding("auc", "critical")], {}) == []
 

@@ -224,6 +224,12 @@ def test_the_reference_is_that_of_each_windows_version_and_an_incident_has_its_o
     assert own["reference"] == 0.871
 
 
+def test_what_explains_is_told_in_the_measure_of_its_words(served: Live) -> None:
+    first = view(served, "incident", "id=17")["incident"]["columns"][0]
+    assert first["effect"] == 1470.0, "in the floors that it is sorted by, 0.1 sd each"
+    assert (first["now"], first["earlier"], first["further"], first["unit"]) == (147.0, 0.5, 146.5, "sd")
+
+
 def test_why_nothing_is_known_of_a_model_is_said(crowded: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     pipeline = pipeline_of(crowded)
     words = "ROC AUC is 0.8, reference 0.87: how much windows differ is known after 5 windows"

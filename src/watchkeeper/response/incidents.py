@@ -161,7 +161,7 @@ def explain(
         if finding.column is None or finding.verdict not in _SEVERITIES or math.isnan(effect):
             continue
         known = [e for e in earlier.get(identity(finding), ()) if not math.isnan(e)]
-        floor = _floor(finding)
+        floor = _floor(finding.metric)
         made = Explanation(
             finding.column,
             finding.metric,
@@ -175,8 +175,6 @@ def explain(
     return [e for e in ranked if e.jump > (1.0 if e.before > 1.0 else 0.0)][:most]
 
 
-def _floor(finding: Finding) -> float:
-    """Return the smallest change that matters: the one that the finding's words speak of, else the metric's own."""
-    known = watched.METRICS.get(finding.metric)
-    own = (known.floor if known is not None else None) or 1.0
-    return own if math.isnan(finding.point.floor) else max(finding.point.floor, own)
+def _floor(metric: str) -> float:
+    known = watched.METRICS.get(metric)
+    return (known.floor if known is not None else None) or 1.0

@@ -78,8 +78,8 @@ export interface IncidentSummary {
   state: "open" | "acknowledged" | "resolved"; severity: Severity; title: string;
   opened: string; opened_wall: string; resolved: string | null; silenced: boolean;
 }
-/** A column that moved as it began: how many times what matters it lies from the reference now and before, and how much further. */
-export interface Explanation { column: string; effect: Num; before?: Num; jump?: Num; words: string }
+/** A column that moved as it began: how far from the reference now and earlier, and how much further, by which they are sorted. */
+export interface Explanation { column: string; title: string | null; unit: string | null; now: Num; earlier: Num; further: Num; jump?: Num; effect: Num; words: string }
 export interface Incident extends IncidentSummary {
   findings: Finding[]; columns: Explanation[];
   timeline: TimelineEntry[]; notifications: Notification[]; actions: Action[];

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from watchkeeper.detection.watched import METRICS
 from watchkeeper.errors import UnknownModel
 from watchkeeper.pipeline.catalog import Version
 from watchkeeper.pipeline.overview import Asked, Span
@@ -38,7 +39,21 @@ def incident(page: Page) -> dict[str, Any]:
     if page.asking.id is None:
         raise Problem(422, "This page is of one incident: name it, as in ?id=17.")
     found = page.pipeline.incident(page.key.project, page.asking.id)
-    return page.head("incident") | {"incident": found, **_charts(page, found)}
+    told = found | {"columns": [_explained(one) for one in found["columns"]]}
+    return page.head("incident") | {"incident": told, **_charts(page, found)}
+
+
+def _explained(column: dict[str, Any]) -> dict[str, Any]:
+    """Return a column that moved with its distances in the measure of its words, not in multiples of the metric's floor."""
+    known = METRICS.get(column.get("metric") or "")
+    floor = (known.floor if known is not None else None) or 1.0
+
+    def measured(name: str) -> float | None:
+        value = column.get(name)
+        return None if value is None else float(f"{value * floor:.6g}")
+
+    about = {"unit": known.unit if known is not None else None, "title": known.title if known is not None else None}
+    return column | about | {"now": measured("effect"), "earlier": measured("before"), "further": measured("jump")}
 
 
 def _names(page: Page) -> list[dict[str, str | None]]:

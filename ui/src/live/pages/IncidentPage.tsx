@@ -8,7 +8,7 @@ import { Section } from "../../sections/Section";
 import { send } from "../asking";
 import { Known, SeriesFigure } from "../charts/SeriesFigure";
 import { ZoomProvider } from "../charts/zoom";
-import type { Explanation, Finding, Incident, IncidentView, Notification, TimeMark, TimelineEntry } from "../documents";
+import type { Explanation, Finding, Incident, IncidentView, Notification, Num, TimeMark, TimelineEntry } from "../documents";
 import { useDoing } from "../parts/Notices";
 import { Await, PageHead } from "../parts/Page";
 import { inZone, lasting, useClock, when } from "../parts/clock";
@@ -139,18 +139,18 @@ function Budget({ findings }: { findings: Finding[] }) {
 }
 
 const jumpOf = (one: Explanation) => one.jump ?? one.effect;
-const times = (n: number) => `${n.toLocaleString("en-GB", { maximumFractionDigits: n < 10 ? 1 : 0 })}\u202f×`;
+const far = (n: Num, unit: string | null) => (n === null ? "–" : unit === "share" ? percent(n) : `${short(n, 3)}${unit ? `\u202f${unit}` : ""}`);
 
-/** How far a column lies from its reference, in the multiples that its words speak of. */
-function farOf({ effect, before }: Explanation): string {
-  if (effect === null) return "";
-  return `${times(effect)} what matters${before == null ? "" : `, ${times(before)} before`}. `;
+/** How far a column lies from its reference, in the measure that its words speak of. */
+function farOf({ title, unit, now, earlier }: Explanation): string {
+  if (now === null) return "";
+  return `${title ?? "Distance"} ${far(now, unit)}${earlier === null ? "" : `, ${far(earlier, unit)} before`}. `;
 }
 
 function Explaining({ incident }: { incident: Incident }) {
   const most = Math.max(...incident.columns.map((c) => jumpOf(c) ?? 0), 1e-9);
   if (!incident.columns.length) return null;
-  const lead = `What moved at the same time, the strongest first: so many times what matters, further from the reference than before${incident.columns.length > 1 ? " (bars grow with the square root)" : ""}. Moving together is no proof.`;
+  const lead = `What moved at the same time, the strongest first: by how much further from the reference it lies than before, set against the smallest change of its kind that matters${incident.columns.length > 1 ? " (bars grow with the square root)" : ""}. Moving together is no proof.`;
   return (
     <Section id="columns" title="Columns that may explain it" lead={lead}>
       <ol className="figure explain">
@@ -162,7 +162,7 @@ function Explaining({ incident }: { incident: Incident }) {
             <span className="explain-bar" aria-hidden="true">
               <i style={{ width: `${Math.sqrt(Math.max(jumpOf(one) ?? 0, 0) / most) * 100}%` }} />
             </span>
-            <span className="number">{jumpOf(one) === null ? "–" : `+${times(jumpOf(one) ?? 0)}`}</span>
+            <span className="number">{one.further === null ? "–" : `+${far(one.further, one.unit)}`}</span>
             <p>
               {farOf(one)}
               {one.words}
