@@ -115,15 +115,18 @@ def channels() -> None:
 @_JSON
 @reaching
 def list_channels(as_json: bool, **options: Any) -> int:
-    """List the channels that the operator's file names, and how they do."""
+    """List the channels that the operator's file names, and how they do. Exits with 1 where the file has faults."""
     with reach(options) as connection:
-        found = connection.request("GET", "channels")["channels"]
+        answer = connection.request("GET", "channels")
+    found, problem = answer["channels"], answer.get("operator_problem")
     if as_json:
         show_json(found)
     else:
         columns = ("name", "kind", "state", "last_sent", "waiting", "dead", "last_error")
         show_table(found, columns, "There is no channel; the operator's file names them.")
-    return 0
+    if problem:
+        click.echo(f"The operator's file, watchkeeper.yaml, has faults: {problem}", err=True)
+    return 1 if problem else 0
 
 
 @channels.command()

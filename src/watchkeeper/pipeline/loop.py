@@ -196,6 +196,11 @@ class Loop:
         """Return the operator's channels with how they do."""
         return self.outbox.status(project)
 
+    def operator_problem(self) -> str | None:
+        """Return what is wrong with the operator's file; None where all of it counts."""
+        self.operator.current()
+        return self.operator.problem
+
     def test_channel(self, project: str, name: str, actor: str) -> dict[str, Any]:
         """Send a test through a channel, and say how it went."""
         return self.outbox.test(project, name, actor)

@@ -22,10 +22,14 @@ Unasked = Annotated[Nothing, fastapi.Query()]
 
 
 async def list_channels(request: Request, where: Unasked) -> Response:
-    """List the channels that the operator's file names, and how they do."""
+    """List the channels that the operator's file names, and how they do; ``operator_problem`` says what is wrong with it."""
     del where
-    services, project = services_of(request), key_of(request).project
-    return await answered(services.limits.reading, lambda: {"channels": services.pipeline.channels(project)})
+    pipeline, project = services_of(request).pipeline, key_of(request).project
+
+    def call() -> dict[str, Any]:
+        return {"channels": pipeline.channels(project), "operator_problem": pipeline.operator_problem()}
+
+    return await answered(services_of(request).limits.reading, call)
 
 
 async def test_channel(request: Request, name: Name, where: Unasked) -> Response:
