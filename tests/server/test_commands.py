@@ -113,6 +113,15 @@ def test_a_replay_from_files_to_measurements(
     check_listings(capsys, model, where)
 
 
+def test_a_file_of_which_nobody_says_the_time_is_not_put_into_this_hour(
+    capsys: pytest.CaptureFixture[str], where: Where, files: Path
+) -> None:
+    log = ["log", files / "predictions.parquet", "--model", "untold", "--version", "1", *where]
+    code, _, err = call(capsys, *log)
+    assert (code, "did you mean --timestamp when?" in err, "--timestamp now" in err) == (64, True, True), err
+    assert as_json(capsys, *log, "--timestamp", "now")["accepted"] == ROWS
+
+
 def check_questions_that_find_nothing(capsys: pytest.CaptureFixture[str], model: str, where: Where) -> None:
     """Check that a name that does not exist is no answer of 'nothing'."""
     for question, words in (
@@ -275,4 +284,4 @@ def test_a_missing_package_is_named_with_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     code, _, err = call(capsys, *command.split(), "--store", tmp_path / "store")
-    assert (code, "pip install 'watchkeeper[server]'" in err) == (64, True)
+    assert (code, "pip install '.[server]' in a clone" in err) == (64, True)
