@@ -60,7 +60,7 @@ def approve(id: str, evidence: str | None, **options: Any) -> int:  # noqa: A002
     with reach(options) as connection:
         seen = evidence if evidence is not None else connection.request("GET", _path(id))["evidence"]
         found = connection.request("POST", f"{_path(id)}/approve", said={"evidence": seen})
-    click.echo(f"Action {id} is {found['state']}.")
+    click.echo(f"Action {found['id']} is {found['state']}.")
     return 0
 
 
@@ -71,7 +71,7 @@ def refuse(id: str, **options: Any) -> int:  # noqa: A002
     """Have an action that awaits approval not be done."""
     with reach(options) as connection:
         found = connection.request("POST", f"{_path(id)}/refuse")
-    click.echo(f"Action {id} is {found['state']}.")
+    click.echo(f"Action {found['id']} is {found['state']}.")
     return 0
 
 
@@ -82,7 +82,7 @@ def stop(id: str, **options: Any) -> int:  # noqa: A002
     """Stop an action that is being done."""
     with reach(options) as connection:
         found = connection.request("POST", f"{_path(id)}/stop")
-    click.echo(f"Action {id} is {found['state']}.")
+    click.echo(f"Action {found['id']} is {found['state']}.")
     return 0
 
 

@@ -114,7 +114,7 @@ ROUTES = (
     Route("GET", "/api/v1/actions", list_actions, Said(listed("actions", Action))),
     Route("POST", "/api/v1/actions/halt", halt_actions, Said(anything(), (503,))),
     Route("POST", "/api/v1/actions/resume", resume_actions, Said(anything(), (503,))),
-    Route("GET", "/api/v1/actions/{id}", get_action, Said(json_of(Action), (404,))),
+    Route("GET", "/api/v1/actions/{id}", get_action, Said(json_of(Action), (404, 409))),
     Route("POST", "/api/v1/actions/{id}/approve", approve_action, _APPROVED),
     Route("POST", "/api/v1/actions/{id}/refuse", refuse_action, _CHANGED),
     Route("POST", "/api/v1/actions/{id}/stop", stop_action, _CHANGED),
