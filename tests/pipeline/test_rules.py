@@ -10,6 +10,7 @@ import pytest
 from traffic import TARGET, open_pipeline
 
 from watchkeeper.errors import InputError, InvalidMonitors, UnknownModel
+from watchkeeper.pipeline.responding import told
 from watchkeeper.pipeline.settings import PipelineSettings
 
 HOURLY = "{model: credit, window: {every: 1h}, monitors: [{metric: roc_auc}]}"
@@ -99,3 +100,14 @@ def test_a_silence_is_of_a_monitor_that_is_there(tmp_path: Path) -> None:
         with pytest.raises(UnknownModel, match=r"monitor 'roc_auk'.*'roc_auc'"):
             pipeline.silence("default", monitor="roc_auk", **said)
         assert pipeline.silence("default", monitor="roc_auc", **said)["monitor"] == "roc_auc"
+
+
+def test_a_message_says_that_it_is_over_and_in_whole_sentences() -> None:
+    columns = [{"column": "amount", "words": "more nulls."}, {"column": "city", "words": "new categories"}]
+    evidence = {"findings": [{"words": "fell by 0.1, 0.02 is tolerated"}, {"words": "It fell."}], "columns": columns}
+    title, text = told("opened", "AUC is critical", evidence)
+    assert title == "AUC is critical"
+    assert text == "fell by 0.1, 0.02 is tolerated. It fell. What moved: amount: more nulls; city: new categories."
+    title, text = told("resolved", "AUC is critical", evidence)
+    assert title == "Resolved: AUC is critical"
+    assert text.startswith("It is over. fell by 0.1")

@@ -101,6 +101,10 @@ def test_a_replay_from_files_to_measurements(
     assert {m["metric"] for m in measured} == {"roc_auc"}
     code, out, _ = call(capsys, "measurements", model, "--metric", "roc_auc", *where)
     assert "realised" in out
+    code, out, err = call(capsys, "measurements", model, *where)
+    assert (code, len(out.splitlines())) == (0, 101)
+    assert "earlier ones are left out; --all or --json shows them." in err
+    assert len(call(capsys, "measurements", model, "--all", *where)[1].splitlines()) > 101
     assert "flights" in call(capsys, "models", *where)[1]
     looked = as_json(capsys, "measurements", model, "--metric", "accuracy", "--sequence", *where)
     assert looked
@@ -195,6 +199,7 @@ def test_a_backup_is_whole_and_comes_back(
     store, url, key = served
     assert call(capsys, "keys", "create", "kept", "--role", "viewer", "--store", store)[0] == 0
     assert call(capsys, "backup", tmp_path / "b.tar", "--url", url, "--key", key)[0] == 0
+    assert call(capsys, "backup", tmp_path / "b.tar", "--force", "--url", url, "--key", key)[0] == 0
     assert [path.name for path in tmp_path.iterdir()] == ["b.tar"]
     code, out, _ = call(capsys, "restore", "--verify", tmp_path / "b.tar")
     assert (code, "is whole" in out) == (0, True)
@@ -234,6 +239,9 @@ def test_a_backup_is_whole_and_comes_back(
         (["keys", "create", "x", "--role", "admin", "--store", "{tmp}/typo"], "There is no store in"),
         (["restore", "--verify", "{tmp}/none.tar"], "There is no file"),
         (["backup", "{tmp}/no/b.tar", "--store", "{store}"], "cannot be written"),
+        (["restore", "{ref}", "--store", "/proc/nope"], "/proc/nope cannot be written: "),
+        (["backup", "{ref}", "--store", "{store}"], "is there already; name another file, or say --force"),
+        (["keys", "revoke", "nope", "--store", "{store}"], "There is no key that is not revoked with the id 'nope'"),
         (["keys", "create", "x", "--role", "king", "--store", "{store}"], "king"),
         (["keys", "create", "", "--role", "admin", "--store", "{store}"], "name"),
     ],
