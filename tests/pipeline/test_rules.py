@@ -10,6 +10,7 @@ import pytest
 from traffic import TARGET, open_pipeline
 
 from watchkeeper.errors import InputError, InvalidMonitors, UnknownModel
+from watchkeeper.pipeline.outbox import _words
 from watchkeeper.pipeline.responding import told
 from watchkeeper.pipeline.settings import PipelineSettings
 
@@ -111,3 +112,11 @@ def test_a_message_says_that_it_is_over_and_in_whole_sentences() -> None:
     title, text = told("resolved", "AUC is critical", evidence)
     assert title == "Resolved: AUC is critical"
     assert text.startswith("It is over. fell by 0.1")
+
+
+def test_letters_for_a_channel_that_is_not_there_are_not_called_fine() -> None:
+    counted = {"sent": None, "waiting": 1, "dead": 0, "failing": 0, "lately": 0, "error": None}
+    missing = _words("oncall", None, counted)
+    assert missing["state"] == "failing"
+    assert "names no channel of this name" in missing["last_error"]
+    assert _words("oncall", None, counted | {"waiting": 0})["state"] == "fine"
