@@ -132,7 +132,7 @@ class Outbox:
                 lane.start()
 
 
-_MISSING = "the operator's file names no channel of this name that can be used"
+_MISSING = "the operator's file names no channel of this name"
 
 
 def _test(project: str, actor: str) -> Alert:
