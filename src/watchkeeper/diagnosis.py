@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from typing import Literal
 
+from watchkeeper.errors import install
+
 _CORE = ("numpy", "pyarrow", "scipy", "click", "rich", "pyyaml", "msgpack")
 _EXTRAS = (
     ("demo", "scikit-learn", "sklearn"),
@@ -86,7 +88,7 @@ def _extras() -> list[Finding]:
         if importlib.util.find_spec(module) is not None:
             found.append(Finding(f"extra {extra}", "fine", f"{package} {version(package)}"))
         else:
-            how = f"{package} is optional. Run: pip install 'watchkeeper[{extra}]'"
+            how = f"{package} is optional. Run: {install(extra)}"
             found.append(Finding(f"extra {extra}", "absent", how))
     return found
 

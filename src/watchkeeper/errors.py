@@ -273,7 +273,7 @@ class MissingExtra(WatchkeeperError):
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         self.package, self.extra, self.purpose = package, extra, purpose
-        super().__init__(f"{purpose} needs {package}, which is not installed. Run: pip install 'watchkeeper[{extra}]'")
+        super().__init__(f"{purpose} needs {package}, which is not installed. Run: {install(extra)}")
 
 
 class PageMissing(WatchkeeperError):
@@ -284,6 +284,11 @@ class PageMissing(WatchkeeperError):
         super().__init__(
             f"The page is not built ({path} is missing). Run 'pip install .' in a checkout, or reinstall watchkeeper."
         )
+
+
+def install(extra: str) -> str:
+    """Return what installs an extra."""
+    return f"pip install '.[{extra}]' in a clone of Watchkeeper's repository"
 
 
 def nearest(name: str, existing: Iterable[str]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -332,8 +333,9 @@ def test_a_disk_that_refuses(server: Recorder, logger, tmp_path: Path, caplog) -
 
 
 def test_a_disk_that_refuses_the_journal(server: Recorder, logger, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("no folder")
     log = logger(spool=str(tmp_path / "file" / "spool"), durability="disk")
+    shutil.rmtree(tmp_path / "file")
+    (tmp_path / "file").write_text("no folder")
     ids = fill(log, 10)
     assert log.flush(5)
     assert list(server.ids()) == ids
@@ -412,3 +414,24 @@ print([name for name in ("numpy", "pyarrow", "pandas", "scipy") if name in sys.m
     environment = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_rows_that_are_to_survive_need_a_spool_that_can_be_written(server: Recorder, logger, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InputError, match=r"durability='disk'.*spool="):
+        logger(spool=str(tmp_path / "file" / "spool"), durability="disk")
+    assert logger(spool=str(tmp_path / "file" / "spool")).prediction({"x": 1}, 1)  # in memory nothing is promised
+
+
+def test_a_spool_that_breaks_later_is_said_and_nothing_is_called_kept(server: Recorder, logger, tmp_path: Path) -> None:
+    server.behaviour = Behaviour(status=503)
+    log = logger(durability="disk", flush_interval=0.02)
+    log.prediction({"x": 1}, 1)
+    shutil.rmtree(tmp_path / "spool")
+    (tmp_path / "spool").write_text("no folder any more")
+    end = time.monotonic() + 10
+    while "503" not in (said := log.stats.last_error) or "lost with the process" not in said:
+        assert time.monotonic() < end, said
+        log.prediction({"x": 2}, 1)
+        time.sleep(0.02)
+    assert "Rows are kept" not in said

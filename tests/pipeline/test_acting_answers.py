@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from acted import TARGET, Made, World, made_once
 
-from watchkeeper.errors import ActionRefused, UnknownModel
+from watchkeeper.errors import ActionRefused, Conflict, UnknownModel
 from watchkeeper.pipeline import acting_command, audit
 from watchkeeper.response.rule import Act
 from watchkeeper.store import rows
@@ -275,3 +275,27 @@ def test_the_audit_of_actions_is_a_chain(opened: Open) -> None:
         assert audit.first_broken(connection) is None
         assert rows.select_all(connection, "audit")[0]["what"] == "action.propose"
     assert world.pipeline.serving(TARGET) == "2"
+
+
+def test_the_beginning_of_an_id_names_an_action_while_only_one_begins_so(opened: Open) -> None:
+    world = opened()
+    number = asked(world)["id"]
+    for name in (number, number[:8], number[4:8], number[4:]):
+        assert world.acting.get("default", name)["id"] == number
+    for name in (number[:7], number[4:7], "act-", "", "%%%%%"):
+        with pytest.raises(UnknownModel, match=number):
+            world.acting.get("default", name)
+    twin = number[:-1] + "_"
+
+    def copy(writer: Any) -> None:
+        row = rows.select_one(writer, "action", id=number)
+        assert row is not None
+        rows.insert(writer, "action", **(row | {"id": twin, "window": "another"}))
+
+    world.pipeline.database.write(copy).result()
+    with pytest.raises(
+        Conflict, match=f"2 actions begin with .*{number}.*{twin}|2 actions begin with .*{twin}.*{number}"
+    ):
+        world.acting.get("default", number[:8])
+    assert world.acting.get("default", number)["id"] == number
+    assert world.acting.refuse("default", twin[4:], "grace")["id"] == twin

@@ -114,6 +114,36 @@ def test_a_window_says_why_scores_are_not_estimated(tmp_path: Path, every: int, 
         assert max(share.to_pylist()) == pytest.approx(1 / every, rel=0.1)
 
 
+def test_versions_and_models_say_how_many_scores_and_classes_cannot_be(tmp_path: Path) -> None:
+    rows = table(600, 23, 1.0)
+    risk = [7.3 if i < 3 else value for i, value in enumerate(rows["risk"].to_pylist())]
+    flag = ["maybe" if i < 2 else str(value) for i, value in enumerate(rows["flag"].to_pylist())]
+    rows = rows.set_column(rows.column_names.index("risk"), "risk", pa.array(risk))
+    rows = rows.set_column(rows.column_names.index("flag"), "flag", pa.array(flag))
+    with open_pipeline(tmp_path / "store", measured=("day", "month")) as pipeline:
+        assert pipeline.versions(TARGET)[0]["notices"] == []
+        send(pipeline, "predictions", predictions_arrow(rows))
+        assert pipeline.settle()
+        scores, classes = pipeline.versions(TARGET)[0]["notices"]
+        assert scores.startswith("3 scores lie outside 0 to 1")
+        assert classes.startswith("2 rows have a prediction or label of no known class (0, 1)")
+        assert pipeline.models("default")[0]["notices"] == [f"Version '3': {said}" for said in (scores, classes)]
+
+
+def test_segments_have_the_coverage_of_their_own_rows(tmp_path: Path) -> None:
+    rows = table(600, 24, 1.0)
+    labels = labels_of(rows)
+    in_ulm = pc.is_in(labels["id"], rows.filter(pc.equal(rows["city"], "Ulm"))["id"])
+    with open_pipeline(tmp_path / "store") as pipeline:
+        send(pipeline, "predictions", predictions_arrow(rows))
+        send(pipeline, "labels", ipc(labels.filter(in_ulm)))
+        assert pipeline.settle()
+        told = pipeline.measurements(MeasurementQuery(TARGET, every="month", metrics=("accuracy",))).to_pylist()
+        shares = {row["segment"]: row["coverage"] for row in told if row["source"] == "realised"}
+        assert shares["city=Ulm"] == pytest.approx(0.9, abs=0.08)
+        assert shares[None] < 0.5
+
+
 def test_times_and_ids_are_not_measured_as_features(tmp_path: Path) -> None:
     with open_pipeline(tmp_path / "store") as pipeline:
         send(pipeline, "predictions", predictions_arrow(table(200, 24, 1.0)))

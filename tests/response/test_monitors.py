@@ -70,7 +70,7 @@ def one(**monitor: Any) -> dict[str, Any]:
 
 def test_defaults() -> None:
     found = Monitors.from_dict(one(metric="f1"))
-    assert (found.clock, found.every, found.zone, found.share, found.schema) == ("wall", "day", None, None, None)
+    assert (found.clock, found.every, found.zone, found.share, found.schema) == (None, "day", None, None, None)
     assert found.budget.text == "1 per 600 days"
     monitor = found.monitors[0]
     assert (monitor.name, monitor.source, monitor.least_rows, monitor.no_data) == ("f1", "realised", 30, "keep")

@@ -159,6 +159,46 @@ def test_a_broken_file_at_the_start_leaves_the_console(folder: Path) -> None:
     assert file.problem is not None
 
 
+def test_what_can_be_read_counts_and_all_that_is_wrong_is_told(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(
+        folder,
+        "{channels: {fine: {url: 'slack://a'}, gone: {url: {file: no.secret}}, typo: {ulr: x}}, chanels: {}, "
+        "actions: {good: {command: [x]}, bad: {comand: [x]}}}",
+    )
+    file = OperatorFile(folder)
+    with caplog.at_level(logging.ERROR, "watchkeeper"):
+        assert (list(file.current().channels), list(file.current().actions)) == (["fine"], ["good"])
+    assert "only what else it says counts" in caplog.text
+    assert file.problem is not None
+    for part in ("'channels'?", "channels.gone.url: ", "'url'?", "'command'?"):
+        assert part in file.problem
+    with pytest.raises(InvalidMonitors) as refused:
+        Operator.load(folder)
+    assert str(refused.value) == file.problem
+
+
+def test_a_channel_that_breaks_stays_as_it_was_and_its_neighbours_change(folder: Path) -> None:
+    path = write(folder, "{channels: {a: {url: 'slack://a'}, b: {url: 'slack://b'}}, actions: {go: {command: [x]}}}")
+    file = OperatorFile(folder)
+    first = file.current()
+    path.write_text("{channels: {a: {ulr: 'slack://a'}, c: {url: 'slack://c'}}, actions: {go: {command: [other, z]}}}")
+    after = file.current()
+    assert list(after.channels) == ["a", "c"] and after.channels["a"] is first.channels["a"]
+    assert after.actions["go"].command == ("other", "z")
+    assert file.problem is not None and "channels.a" in file.problem
+
+
+@pytest.mark.parametrize("text", ["channels: [", "channels: {hook: {ulr: 'slack://a'}}", "channels: [a]"])
+def test_where_nothing_can_be_read_the_log_does_not_speak_of_a_last_good_one(
+    folder: Path, caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    write(folder, text)
+    file = OperatorFile(folder)
+    with caplog.at_level(logging.ERROR, "watchkeeper"):
+        assert list(file.current().channels) == ["console"]
+    assert "until it is mended there is only the console" in caplog.text and file.problem is not None
+
+
 def test_a_secret_that_changes_in_its_file_counts(folder: Path) -> None:
     write(folder, "channels: {hook: {webhook: 'https://a.example/', secret: {file: new.secret}}}")
     file = OperatorFile(folder)

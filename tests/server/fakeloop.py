@@ -174,6 +174,9 @@ class FakeLoop:
         del project
         return [{"name": "console", "kind": "console", "state": "fine", "last_sent": None, "waiting": 0, "dead": 0}]
 
+    def operator_problem(self) -> str | None:
+        return None
+
     def test_channel(self, project: str, name: str, actor: str) -> dict[str, Any]:
         if name == "broken":
             raise ChannelFailed(name, "nobody answers.")

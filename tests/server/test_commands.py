@@ -101,6 +101,10 @@ def test_a_replay_from_files_to_measurements(
     assert {m["metric"] for m in measured} == {"roc_auc"}
     code, out, _ = call(capsys, "measurements", model, "--metric", "roc_auc", *where)
     assert "realised" in out
+    code, out, err = call(capsys, "measurements", model, *where)
+    assert (code, len(out.splitlines())) == (0, 101)
+    assert "earlier ones are left out; --all or --json shows them." in err
+    assert len(call(capsys, "measurements", model, "--all", *where)[1].splitlines()) > 101
     assert "flights" in call(capsys, "models", *where)[1]
     looked = as_json(capsys, "measurements", model, "--metric", "accuracy", "--sequence", *where)
     assert looked
@@ -111,6 +115,15 @@ def test_a_replay_from_files_to_measurements(
     assert "known at" in said
     check_questions_that_find_nothing(capsys, model, where)
     check_listings(capsys, model, where)
+
+
+def test_a_file_of_which_nobody_says_the_time_is_not_put_into_this_hour(
+    capsys: pytest.CaptureFixture[str], where: Where, files: Path
+) -> None:
+    log = ["log", files / "predictions.parquet", "--model", "untold", "--version", "1", *where]
+    code, _, err = call(capsys, *log)
+    assert (code, "did you mean --timestamp when?" in err, "--timestamp now" in err) == (64, True, True), err
+    assert as_json(capsys, *log, "--timestamp", "now")["accepted"] == ROWS
 
 
 def check_questions_that_find_nothing(capsys: pytest.CaptureFixture[str], model: str, where: Where) -> None:
@@ -186,6 +199,7 @@ def test_a_backup_is_whole_and_comes_back(
     store, url, key = served
     assert call(capsys, "keys", "create", "kept", "--role", "viewer", "--store", store)[0] == 0
     assert call(capsys, "backup", tmp_path / "b.tar", "--url", url, "--key", key)[0] == 0
+    assert call(capsys, "backup", tmp_path / "b.tar", "--force", "--url", url, "--key", key)[0] == 0
     assert [path.name for path in tmp_path.iterdir()] == ["b.tar"]
     code, out, _ = call(capsys, "restore", "--verify", tmp_path / "b.tar")
     assert (code, "is whole" in out) == (0, True)
@@ -225,6 +239,9 @@ def test_a_backup_is_whole_and_comes_back(
         (["keys", "create", "x", "--role", "admin", "--store", "{tmp}/typo"], "There is no store in"),
         (["restore", "--verify", "{tmp}/none.tar"], "There is no file"),
         (["backup", "{tmp}/no/b.tar", "--store", "{store}"], "cannot be written"),
+        (["restore", "{ref}", "--store", "/proc/nope"], "/proc/nope cannot be written: "),
+        (["backup", "{ref}", "--store", "{store}"], "is there already; name another file, or say --force"),
+        (["keys", "revoke", "nope", "--store", "{store}"], "There is no key that is not revoked with the id 'nope'"),
         (["keys", "create", "x", "--role", "king", "--store", "{store}"], "king"),
         (["keys", "create", "", "--role", "admin", "--store", "{store}"], "name"),
     ],
@@ -275,4 +292,4 @@ def test_a_missing_package_is_named_with_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     code, _, err = call(capsys, *command.split(), "--store", tmp_path / "store")
-    assert (code, "pip install 'watchkeeper[server]'" in err) == (64, True)
+    assert (code, "pip install '.[server]' in a clone" in err) == (64, True)

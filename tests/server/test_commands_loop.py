@@ -162,3 +162,17 @@ def test_login(capsys: pytest.CaptureFixture[str], served: Live, where: Where, t
     assert served.ask("POST", "/api/v1/session", body={"token": token}).json["role"] == "admin"
     assert as_json(capsys, "login", *where)["url"].startswith(f"{served.url}/login#")
     assert "watchkeeper serve" in call(capsys, "login", "--store", tmp_path, code=64)
+
+
+def test_a_number_that_is_none_is_said_with_where_they_are(capsys: pytest.CaptureFixture[str], where: Where) -> None:
+    said = call(capsys, "incidents", "show", "foo", *where, code=64)
+    assert "'foo' is not the number of an incident; 'watchkeeper incidents list' shows them." in said
+    assert "'watchkeeper silence list'" in call(capsys, "silence", "end", "0", *where, code=64)
+
+
+def test_incidents_of_one_state(capsys: pytest.CaptureFixture[str], where: Where) -> None:
+    for state, number in (("open", 1), ("resolved", 2)):
+        assert [i["id"] for i in as_json(capsys, "incidents", "list", "--state", state, *where, code=2)] == [number]
+    assert "No incident is acknowledged." in call(
+        capsys, "incidents", "list", "--state", "acknowledged", *where, code=2
+    )

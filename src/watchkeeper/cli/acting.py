@@ -60,7 +60,7 @@ def approve(id: str, evidence: str | None, **options: Any) -> int:  # noqa: A002
     with reach(options) as connection:
         seen = evidence if evidence is not None else connection.request("GET", _path(id))["evidence"]
         found = connection.request("POST", f"{_path(id)}/approve", said={"evidence": seen})
-    click.echo(f"Action {id} is {found['state']}.")
+    click.echo(f"Action {found['id']} is {found['state']}.")
     return 0
 
 
@@ -71,7 +71,7 @@ def refuse(id: str, **options: Any) -> int:  # noqa: A002
     """Have an action that awaits approval not be done."""
     with reach(options) as connection:
         found = connection.request("POST", f"{_path(id)}/refuse")
-    click.echo(f"Action {id} is {found['state']}.")
+    click.echo(f"Action {found['id']} is {found['state']}.")
     return 0
 
 
@@ -82,7 +82,7 @@ def stop(id: str, **options: Any) -> int:  # noqa: A002
     """Stop an action that is being done."""
     with reach(options) as connection:
         found = connection.request("POST", f"{_path(id)}/stop")
-    click.echo(f"Action {id} is {found['state']}.")
+    click.echo(f"Action {found['id']} is {found['state']}.")
     return 0
 
 
@@ -115,15 +115,18 @@ def channels() -> None:
 @_JSON
 @reaching
 def list_channels(as_json: bool, **options: Any) -> int:
-    """List the channels that the operator's file names, and how they do."""
+    """List the channels that the operator's file names, and how they do. Exits with 1 where the file has faults."""
     with reach(options) as connection:
-        found = connection.request("GET", "channels")["channels"]
+        answer = connection.request("GET", "channels")
+    found, problem = answer["channels"], answer.get("operator_problem")
     if as_json:
         show_json(found)
     else:
         columns = ("name", "kind", "state", "last_sent", "waiting", "dead", "last_error")
         show_table(found, columns, "There is no channel; the operator's file names them.")
-    return 0
+    if problem:
+        click.echo(f"The operator's file, watchkeeper.yaml, has faults: {problem}", err=True)
+    return 1 if problem else 0
 
 
 @channels.command()

@@ -27,7 +27,12 @@ _MODEL = ("model", "environment", "serving", "clock", "watermark", "rows", "labe
 _VERSION = ("version", "serving", "rows", "labels", "first", "last", "reference")
 _WINDOW = ("start", "rows", "labels", "coverage", "sealed_at", "revision", "known_at")
 _REFUSED = ("received", "kind", "row", "reason", "version", "batch")
-_MEASURED = ("window_start", "every", "metric", "of", "source", "value", "low", "high", "n", "version", "coverage")
+_MEASURED = (
+    "window_start", "every", "metric", "of", "source", "value", "low", "high", "n", "reference", "effect", "version",
+    "coverage",
+)  # fmt: skip
+_MOST = 100
+"""So many measurements a table shows unless it is asked for all."""
 _SEQUENCE = ("sequence_low", "sequence_high")
 _REVISED = (*_MEASURED[:1], "revision", "known_at", *_MEASURED[1:])
 
@@ -50,6 +55,9 @@ def models(as_json: bool, **options: Any) -> int:
         show_json(found)
     else:
         show_table(found, _MODEL, "No model has sent anything yet; 'watchkeeper log' sends a file.", _COUNTS)
+        for model in found:
+            for notice in model.get("notices", []):
+                click.echo(f"{model['model']}: {notice}")
     return 0
 
 
@@ -135,10 +143,11 @@ def serving(model: str, environment: str, version: str | None, as_json: bool, **
     default="latest",
     help="What is known now, what was known when a window was sealed, or every revision.",
 )
+@click.option("--all", "everything", is_flag=True, help=f"In the table all of them, not only the {_MOST} last.")
 @click.option("--sequence", is_flag=True, help="With limits that hold at every look at once, however often you look.")
 @_of_model
-def measurements(model: str, as_json: bool, **options: Any) -> int:
-    """Show what was measured of MODEL."""
+def measurements(model: str, as_json: bool, everything: bool, **options: Any) -> int:
+    """Show what was measured of MODEL, by time, the newest last."""
     from watchkeeper.cli.measured import check_metrics, nothing
 
     check_metrics(options["metric"])
@@ -149,9 +158,12 @@ def measurements(model: str, as_json: bool, **options: Any) -> int:
     if as_json:
         show_json(found)
     else:
-        shown = [row | {"of": row["segment"] or row["column"]} for row in found]
+        left_out = 0 if everything else max(0, len(found) - _MOST)
+        shown = [row | {"of": row["segment"] or row["column"]} for row in found[left_out:]]
         columns = _REVISED if options["revisions"] == "all" else _MEASURED
         show_table(shown, columns + (_SEQUENCE if options["sequence"] else ()), words)
+        if left_out:
+            click.echo(f"{left_out:,} earlier ones are left out; --all or --json shows them.", err=True)
     return 0
 
 

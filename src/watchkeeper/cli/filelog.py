@@ -19,6 +19,9 @@ from watchkeeper.schema import Schema
 _ROWS = 50_000
 _MOST_BYTES = 24 << 20
 _MOST_REASONS = 1000
+NOW = "now"
+"""As the name of the column of times: there is none, the predictions were made just now."""
+_TIMES = {b"watchkeeper": b'{"times": "told"}'}
 _TRIES, _PAUSE = 60, 2.0
 Tell = Callable[[str, int, float | None], None]
 
@@ -62,11 +65,13 @@ class FileLog:
     where
         ``model``, ``version`` (None: the one that serves) and ``environment``.
     schema
-        Which column is what.
+        Which column is what; a ``timestamp`` of ``now`` says that the predictions were made just now. Where it names none,
+        the server refuses a file with a column of times that its version's schema does not name either.
     """
 
     def __init__(self, connection: Connection, data: object, where: dict[str, Any], schema: Schema) -> None:
-        self._connection, self._schema = connection, schema
+        self._now = schema.timestamp == NOW
+        self._connection, self._schema = connection, schema.replace(timestamp=None) if self._now else schema
         self._where = {name: value for name, value in where.items() if value is not None}
         self._source: Source = open_source(data)
 
@@ -80,7 +85,10 @@ class FileLog:
         self._connection.register(
             where["model"], where["version"], schema=given or None, clock=clock, environment=where["environment"]
         )
-        return self._send("predictions", where, self._source.batches(batch_rows=_ROWS), tell)
+        batches = self._source.batches(batch_rows=_ROWS)
+        if not self._now:
+            batches = (batch.replace_schema_metadata(_TIMES) for batch in batches)
+        return self._send("predictions", where, batches, tell)
 
     def send_labels(self, tell: Tell) -> Sent:
         """Send every row that has an id and a label; returns when all are acknowledged."""

@@ -61,7 +61,7 @@ def keys() -> None:
     "--role",
     type=click.Choice(["ingest", "viewer", "admin"]),
     required=True,
-    help="ingest sends rows and reads nothing, viewer reads, admin does everything.",
+    help="ingest sends rows, schemas and references and reads nothing, viewer reads, admin does everything.",
 )
 @click.option("--days", type=click.IntRange(1, 36500), help="After so many days it is refused.")
 @_JSON
@@ -107,11 +107,15 @@ def revoke(id: str, force: bool, **options: Any) -> int:  # noqa: A002
 
 @cli.command()
 @click.argument("file", type=FILE)
+@click.option("--force", is_flag=True, help="Write over a file that is there.")
 @reaching
-def backup(file: Path, **options: Any) -> int:
+def backup(file: Path, force: bool, **options: Any) -> int:
     """Write a consistent backup of a whole store to FILE, a tar that only you can read, while the store is in use."""
+    from watchkeeper.errors import InputError
     from watchkeeper.store.folders import private
 
+    if file.exists() and not force:
+        raise InputError(f"{file} is there already; name another file, or say --force to write over it.")
     with reach(options) as connection, private():
         size = connection.backup(file)
     click.echo(f"{size:,} bytes in {file}. 'watchkeeper restore --verify {file}' checks it.")
@@ -124,11 +128,15 @@ def backup(file: Path, **options: Any) -> int:
 @click.option("--verify", is_flag=True, help="Check the backup, and restore nothing.")
 def restore(file: Path, store: Path | None, verify: bool) -> int:
     """Restore a store from FILE, a backup, or check that it is whole."""
+    from watchkeeper.errors import Unwritable
     from watchkeeper.store import backup as backups
 
     if verify == (store is not None):
         raise click.UsageError("Say either --store DIR, to restore into it, or --verify, to check the backup.")
-    summary = backups.verify(file) if store is None else backups.restore(file, store)
+    try:
+        summary = backups.verify(file) if store is None else backups.restore(file, store)
+    except OSError as error:
+        raise Unwritable(str(store or error.filename), error.strerror or str(error)) from error
     done = "is whole" if store is None else f"is restored into {store}"
     click.echo(
         f"{file} {done}: {summary.files} files, {summary.bytes:,} bytes, {sum(summary.rows.values()):,} records."

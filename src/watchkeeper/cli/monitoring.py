@@ -78,6 +78,7 @@ def plan(file: Path, as_json: bool, **options: Any) -> int:
     else:
         changes = [{name: _said(value) for name, value in change.items()} for change in found["changes"]]
         show_table(changes, ("what", "monitor", "from", "to"), "It changes nothing.")
+    _warn(found)
     return 0
 
 
@@ -91,6 +92,7 @@ def apply_(file: Path, as_json: bool, **options: Any) -> int:
         show_json(found)
     else:
         click.echo(f"Revision {found['revision']} of the monitors is in force.")
+    _warn(found)
     return 0
 
 
@@ -109,6 +111,12 @@ def replay(file: Path, as_json: bool, **options: Any) -> int:
     counted = [{"monitor": name, "findings": n} for name, n in found["findings_by_monitor"].items()]
     show_table(counted, ("monitor", "findings"), "No monitor would have found anything.")
     return 0
+
+
+def _warn(found: dict[str, Any]) -> None:
+    """Say what a file names that the operator's file does not have."""
+    for warning in found.get("warnings", []):
+        click.echo(f"Warning: {warning}", err=True)
 
 
 def _said(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,19 @@ from watchkeeper.cli.tables import show_json, show_table
 if TYPE_CHECKING:
     from watchkeeper.client.connection import Connection
 
+
+def _numbered(what: str, listing: str) -> Callable[[str], int]:
+    """Return what reads the number of something, and says which command lists them where a word is none."""
+
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdecimal() and int(text)):
+            raise click.BadParameter(f"{text!r} is not the number of {what}; 'watchkeeper {listing}' shows them.")
+        return int(text)
+
+    return number
+
+
+INCIDENT = _numbered("an incident", "incidents list")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _NOTE = click.option("--note", default="", help="What there is to say about it.")
 _LISTED = ("id", "severity", "state", "model", "environment", "opened", "title")
@@ -29,22 +43,24 @@ def incidents() -> None:
 @incidents.command(name="list")
 @click.option("--model", help="Of this model only.")
 @click.option("--all", "everything", is_flag=True, help="Resolved ones too, of the last hundred.")
+@click.option("--state", type=click.Choice(["open", "acknowledged", "resolved"]), help="In this state only.")
 @_JSON
 @reaching
-def list_incidents(model: str | None, everything: bool, as_json: bool, **options: Any) -> int:
+def list_incidents(model: str | None, everything: bool, state: str | None, as_json: bool, **options: Any) -> int:
     """List incidents that are not resolved, latest first. Exits with 2 where one of them is critical, with 1 for a warning."""
     with reach(options) as connection:
         unresolved = _unresolved(connection, model)
-        found = connection.incidents(model=model) if everything else unresolved
+        found = connection.incidents(model=model, state=state) if everything or state else unresolved
     if as_json:
         show_json(found)
     else:
-        show_table(found, _LISTED, "No incident is open." if not everything else "There was no incident yet.")
+        none = f"No incident is {state or 'open'}." if state or not everything else "There was no incident yet."
+        show_table(found, _LISTED, none)
     return max((2 if incident["severity"] == "critical" else 1 for incident in unresolved), default=0)
 
 
 @incidents.command()
-@click.argument("id", type=click.IntRange(1))
+@click.argument("id", type=INCIDENT)
 @_JSON
 @reaching
 def show(id: int, as_json: bool, **options: Any) -> int:  # noqa: A002
@@ -67,7 +83,7 @@ def show(id: int, as_json: bool, **options: Any) -> int:  # noqa: A002
 
 
 @incidents.command()
-@click.argument("id", type=click.IntRange(1))
+@click.argument("id", type=INCIDENT)
 @_NOTE
 @reaching
 def ack(id: int, note: str, **options: Any) -> int:  # noqa: A002
@@ -79,7 +95,7 @@ def ack(id: int, note: str, **options: Any) -> int:  # noqa: A002
 
 
 @incidents.command()
-@click.argument("id", type=click.IntRange(1))
+@click.argument("id", type=INCIDENT)
 @_NOTE
 @reaching
 def resolve(id: int, note: str, **options: Any) -> int:  # noqa: A002
@@ -134,7 +150,7 @@ def list_silences(as_json: bool, **options: Any) -> int:
 
 
 @silence.command()
-@click.argument("id", type=click.IntRange(1))
+@click.argument("id", type=_numbered("a silence", "silence list"))
 @reaching
 def end(id: int, **options: Any) -> int:  # noqa: A002
     """End a silence before its time."""

@@ -38,7 +38,8 @@ def _where(command: Callable[..., Any]) -> Callable[..., Any]:
 def log(file: str, as_json: bool, **options: Any) -> int:
     """Send FILE, a Parquet or CSV file, folder or quoted glob of predictions or labels, and wait until all is stored.
 
-    Sent again it counts once. Exits with 1 where rows were refused.
+    Sent again it counts once. --timestamp now says that the predictions were made just now, whatever times the file has.
+    Exits with 1 where rows were refused.
     """
     from watchkeeper.cli.filelog import FileLog
 

@@ -73,7 +73,13 @@ class Courier:
         self._next_cut = time.monotonic() + plan.settings.flush_interval
         self._end: float | None = None
         self._disk_fault: OSError | None = None
+        self._disk_down = ""
         self.thread = 0
+
+    def check_spool(self) -> None:
+        """Make sure that rows can survive the process, where they are to; raises OSError."""
+        if self._plan.settings.durability == "disk":
+            self._spool.check()
 
     def nudge(self) -> None:
         """Wake the thread."""
@@ -170,6 +176,7 @@ class Courier:
         except OSError as error:
             self._disk_fault = error
             return False
+        self._disk_down = ""
         return True
 
     def _start(self) -> None:
@@ -299,8 +306,8 @@ class Courier:
         self._patience.failed(reply)
         if reply.status == 404 and batch.target.startswith("labels") and len(self._spool) + len(self._waiting) > 1:
             self._put_last(batch)
-        what = " Rows are kept, and tried again about once a minute." if reply.status in BARRED else " Rows are kept."
-        self._trouble(f"server {reply.status}", trouble(reply) + what)
+        again = " They are tried again about once a minute." if reply.status in BARRED else ""
+        self._trouble(f"server {reply.status}", f"{trouble(reply)} {self._disk_down or 'Rows are kept.'}{again}")
         return False
 
     def _delivered(self, reply: Reply, batch: Batch) -> bool:
@@ -354,6 +361,7 @@ class Courier:
         while self._waiting and (time.monotonic() >= self._disk_again or self.intake.closed):
             try:
                 self._spool.put(self._waiting[0])
+                self._disk_down = ""
             except Full:
                 self._drop(self._waiting[0].rows, "spool full")
             except OSError as error:
@@ -385,7 +393,9 @@ class Courier:
 
     def _refused_by_disk(self, error: OSError) -> None:
         self._disk_again = time.monotonic() + DISK_AGAIN
-        self._trouble("spool", f"The spool cannot be used ({error}); rows wait in memory.")
+        lost = ", and are lost with the process" if self._plan.settings.durability == "disk" else ""
+        self._disk_down = f"The spool cannot be used ({error}); rows wait in memory{lost}."
+        self._trouble("spool", self._disk_down)
 
     @contextlib.contextmanager
     def _disk(self) -> Iterator[None]:

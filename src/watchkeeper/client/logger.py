@@ -19,6 +19,7 @@ from watchkeeper.client.serving import Serving
 from watchkeeper.client.settings import Settings
 from watchkeeper.client.stats import Stats
 from watchkeeper.client.values import Snapshot
+from watchkeeper.errors import InputError
 
 _SCALARS = frozenset({int, float, str, bool, type(None)})
 _ns = time.time_ns
@@ -50,8 +51,9 @@ class Logger:
     Raises
     ------
     InputError
-        When it is made, and only then: the model has no name, or the stage is none of the three. A server that is away, a
-        wrong ``url`` or key never raise: rows wait on disk, and it is said at once.
+        When it is made, and only then: the model has no name, the stage is none of the three, or rows are to survive the
+        process (``durability="disk"``) and the spool cannot be written. A server that is away, a wrong ``url`` or key never
+        raise: rows wait on disk, and it is said at once.
 
     Examples
     --------
@@ -80,6 +82,13 @@ class Logger:
             self._complaints.say(fault, fault)
         self._serving = Serving(self._plan)
         self.renew()
+        try:
+            self._courier.check_spool()
+        except OSError as error:
+            why = (
+                f"cannot be written ({error}), and durability='disk' keeps rows there: say spool= of a folder that can."
+            )
+            raise InputError(f"The spool {self._plan.spool} {why}") from error
         lifetime.remember(self)
 
     def prediction(

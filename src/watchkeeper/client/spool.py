@@ -132,6 +132,12 @@ class Spool:
                 self._folder, self._lock = _claim(self._root)
             return self._folder
 
+    def check(self) -> None:
+        """Make the folder and write a file there, which is removed; raises OSError where that cannot be done."""
+        trial = self.folder() / "trial.tmp"
+        trial.write_bytes(b"trial")
+        trial.unlink()
+
     def adopt(self) -> None:
         """Take over the batches of processes that are no more."""
         if not self._root.is_dir():

@@ -70,6 +70,8 @@ class Accepting:
         incoming = self._read(kind, model, version, content_type, body)
         if version is not None and incoming.rows.num_rows:
             model, version = self._made(target)
+            if incoming.roles is not None and version.schema is None:
+                self._catalog.set_given(version, incoming.roles)
         if usage is not None and kind == "predictions":
             incoming.rows = _with_usage(incoming.rows, usage)
         stored = to_body(incoming.rows) if incoming.rows.num_rows else b""
@@ -114,8 +116,17 @@ class Accepting:
         if content_type == JSON:
             return read_json(kind, body, bounds, mint)
         if content_type == ARROW:
-            return read_arrow(kind, body, bounds, mint, schema or (version.given if version is not None else None))
+            other = self._other_schema(model) if version is not None and version.schema is None else None
+            return read_arrow(
+                kind, body, bounds, mint, schema or (version.given if version is not None else None), other
+            )
         raise InvalidBatch(f"A body is {JSON} or {ARROW}, not {content_type[:60]!r}.")
+
+    def _other_schema(self, model: Model) -> Schema | None:
+        """Return the schema of the version that serves, else of the only one that has one."""
+        known = [v for v in self._catalog.versions_of(model) if v.schema is not None]
+        serving = [v for v in known if v.name == model.serving]
+        return (serving or known)[0].schema if serving or len(known) == 1 else None
 
     def _any_schema(self, model: Model) -> Schema | None:
         versions = [v for v in self._catalog.versions_of(model) if v.schema is not None]

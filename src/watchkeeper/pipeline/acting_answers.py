@@ -98,10 +98,10 @@ class Answers:
             known = json.loads(row["result"])
             again = {"attempt": known.get("attempt", 1) + 1} if row["state"] == "unknown" else {}
             told = f"{actor} approved {row['name']}{' to run again' if again else ''}."
-            move(connection, number, row["state"], Move("proposed", told, actor, result=again))
-            rows.update(connection, "action", {"id": number}, approver=actor)
-            audit.record(connection, project, actor, "action.approve", number, {"evidence": evidence} | again)
-            return find(connection, project, number)
+            move(connection, row["id"], row["state"], Move("proposed", told, actor, result=again))
+            rows.update(connection, "action", {"id": row["id"]}, approver=actor)
+            audit.record(connection, project, actor, "action.approve", row["id"], {"evidence": evidence} | again)
+            return find(connection, project, row["id"])
 
         return self._answered(job)
 
@@ -110,11 +110,11 @@ class Answers:
 
         def job(connection: sqlite3.Connection) -> dict[str, Any]:
             row = find(connection, project, number)
-            if not move(connection, number, row["state"], Move("refused", f"{actor} refused {row['name']}.", actor)):
+            if not move(connection, row["id"], row["state"], Move("refused", f"{actor} refused {row['name']}.", actor)):
                 raise ActionRefused(
-                    f"The action {number} is {row['state']}; only one that waits for an answer can be refused."
+                    f"The action {row['id']} is {row['state']}; only one that waits for an answer can be refused."
                 )
-            return find(connection, project, number)
+            return find(connection, project, row["id"])
 
         return self._answered(job)
 
@@ -129,9 +129,9 @@ class Answers:
 
         def job(connection: sqlite3.Connection) -> dict[str, Any]:
             row = find(connection, project, number)
-            if not move(connection, number, row["state"], Move("stopped", f"{actor} stopped {row['name']}.", actor)):
-                raise ActionRefused(f"The action {number} is over: {row['state']}.")
-            return find(connection, project, number)
+            if not move(connection, row["id"], row["state"], Move("stopped", f"{actor} stopped {row['name']}.", actor)):
+                raise ActionRefused(f"The action {row['id']} is over: {row['state']}.")
+            return find(connection, project, row["id"])
 
         return self._answered(job, end=GRACE)
 

@@ -7,7 +7,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any, cast
 
-from watchkeeper.errors import UnknownModel
+from watchkeeper.errors import Conflict, UnknownModel
 from watchkeeper.pipeline import audit, timeline
 from watchkeeper.pipeline.apply import now
 from watchkeeper.response.action import LIVE, State, may_follow
@@ -112,6 +112,10 @@ def run_name(row: dict[str, Any]) -> str:
     return str(row["id"]) if attempt == 1 else f"{row['id']}-{attempt}"
 
 
+BEGINS, _LEAST = "act-", 4
+"""How the id of every action begins, and how many letters more name one."""
+
+
 def project_of(connection: sqlite3.Connection, row: dict[str, Any]) -> str:
     """Return the name of an action's project."""
     found = rows.select_one(connection, "project", id=row["project_id"])
@@ -119,15 +123,27 @@ def project_of(connection: sqlite3.Connection, row: dict[str, Any]) -> str:
 
 
 def find(connection: sqlite3.Connection, project: str, number: str) -> dict[str, Any]:
-    """Return an action of a project; raises :class:`UnknownModel` where there is none."""
-    found = rows.select_one(connection, "action", id=number)
-    if found is None or project_of(connection, found) != project:
-        names = connection.execute(
-            "SELECT a.id FROM action a JOIN project p ON p.id = a.project_id WHERE p.name = ? ORDER BY a.rowid DESC LIMIT 20",
-            (project,),
-        )
-        raise UnknownModel("action", number, [name for (name,) in names])
-    return found
+    """Return an action of a project by its id, or by the first four or more letters of it, with or without ``act-``.
+
+    Raises
+    ------
+    UnknownModel
+        There is none.
+    Conflict
+        Several begin so; names them.
+    """
+    query = "SELECT a.id FROM action a JOIN project p ON p.id = a.project_id WHERE p.name = ? "
+    start = BEGINS + number.removeprefix(BEGINS)
+    found = connection.execute(f"{query}AND substr(a.id, 1, ?) = ? LIMIT 20", (project, len(start), start)).fetchall()
+    names = [name for (name,) in found if name in {number, start}] or [name for (name,) in found]
+    if len(start) < len(BEGINS) + _LEAST or not names:
+        known = connection.execute(f"{query}ORDER BY a.rowid DESC LIMIT 20", (project,))
+        raise UnknownModel("action", number, [name for (name,) in known])
+    if len(names) > 1:
+        raise Conflict(f"{len(names)} actions begin with {number!r}: {', '.join(names)}. Say more of the id.")
+    row = rows.select_one(connection, "action", id=names[0])
+    assert row is not None
+    return row
 
 
 def state_of(connection: sqlite3.Connection, number: str) -> State | None:

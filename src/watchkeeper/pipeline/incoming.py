@@ -21,6 +21,7 @@ from watchkeeper.capture.batch import category_text
 from watchkeeper.errors import InvalidBatch
 from watchkeeper.pipeline.incoming_columns import predictions_by_column
 from watchkeeper.pipeline.values import LONGEST_ID, LONGEST_NAME, MOST_COLUMNS, MOST_ROWS, Kind, Refusal
+from watchkeeper.schema import Schema
 from watchkeeper.window import microseconds, zone_info
 
 ROLES = frozenset({"@id", "@time", "@prediction", "@score", "@latency", "@error", "@cpu", "@memory", "@target"})
@@ -48,12 +49,13 @@ class Bounds:
 
 @dataclass(slots=True)
 class Incoming:
-    """What a body held: rows in one form, and the refused ones with their content."""
+    """What a body held: rows in one form, and the refused ones with their content; ``roles`` as another version told them."""
 
     rows: pa.RecordBatch
     refusals: list[Refusal] = field(default_factory=list)
     contents: list[str] = field(default_factory=list)
     minted: list[str] | None = None
+    roles: Schema | None = None
 
     @property
     def total(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from watchkeeper.capture.batch import Batch
 from watchkeeper.errors import InvalidBatch
 from watchkeeper.pipeline.incoming import Bounds, Incoming, why_outside
+from watchkeeper.pipeline.incoming_unsaid import check_times, nothing_predicted, roles_like
 from watchkeeper.pipeline.values import LONGEST_ID, LONGEST_NAME, MOST_COLUMNS, MOST_ROWS, Kind, Refusal
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.kernel import Int64s
@@ -29,8 +31,17 @@ _TOLD = {"id": "@id", "timestamp": "@time"}
 _WORDS = {"@time": "timestamp", "@target": "label"}
 
 
-def read_arrow(kind: Kind, body: bytes, bounds: Bounds, mint: Mint, schema: Schema | None) -> Incoming:
+def read_arrow(
+    kind: Kind, body: bytes, bounds: Bounds, mint: Mint, schema: Schema | None, other: Schema | None = None
+) -> Incoming:
     """Read an Arrow IPC stream; rows without a usable id or time are refused alone.
+
+    Parameters
+    ----------
+    schema
+        That of the rows' version, or what was said of it.
+    other
+        The schema of another version, which tells roles where ``schema`` tells of no prediction, score or error.
 
     Raises
     ------
@@ -38,7 +49,15 @@ def read_arrow(kind: Kind, body: bytes, bounds: Bounds, mint: Mint, schema: Sche
         It is no such stream, damaged, too large, or has columns of types or names that cannot be taken.
     """
     table = _read(body)
-    columns = {role: table[name] for role, name in _names(table, kind, schema).items()}
+    names, like = _names(table, kind, schema), None
+    if other is not None and kind == "predictions" and not any(map(_is_outcome, names)):
+        like = roles_like(schema, other, table.column_names)
+        if like is not None:
+            schema, bounds = like, replace(bounds, zone=bounds.zone or like.zone)
+            names = _names(table, kind, schema)
+    columns = {role: table[name] for role, name in names.items()}
+    if kind == "predictions":
+        check_times(table.schema.metadata, columns)
     if kind == "labels" and bounds.replay and "timestamp" in _word(table.schema.metadata)[0]:
         del columns["@time"]  # the client says now, which is no time of a replay
     _check_columns(kind, columns, bounds)
@@ -55,7 +74,9 @@ def read_arrow(kind: Kind, body: bytes, bounds: Bounds, mint: Mint, schema: Sche
     columns["@id"], columns["@time"] = ids, pa.array(times, pa.timestamp("us", "UTC"))
     segments = [s for s in (schema.segments if schema is not None else []) if s in columns]
     whole = pa.table(columns).replace_schema_metadata({"segments": json.dumps(segments)})
-    return _without(whole, reasons, ids if minted else None)
+    made = _without(whole, reasons, ids if minted else None)
+    made.roles = like
+    return made
 
 
 def _read(body: bytes) -> pa.Table:
@@ -141,13 +162,17 @@ def _check_columns(kind: Kind, columns: dict[str, pa.ChunkedArray], bounds: Boun
                 "A table of labels has the columns id and label, and may have timestamp and prediction_time; "
                 + (f"{extra[0]!r} is none of them." if extra else "id or label is missing.")
             )
-    elif not any(name.startswith(("@prediction", "@score", "@error")) for name in columns):
-        raise InvalidBatch("A table of predictions has a column of predictions, scores or errors; this one has none.")
+    elif not any(map(_is_outcome, columns)):
+        raise nothing_predicted([name for name in columns if not name.startswith("@")])
     for name, column in columns.items():
         if not name or len(name) > LONGEST_NAME or (name in bounds.taken and not name.startswith("@")):
             raise InvalidBatch(f"The column {name[:40]!r} has a name that cannot be used.")
         if not _takes(column.type):
             raise InvalidBatch(f"The column {name!r} is of type {column.type}, which is not taken.")
+
+
+def _is_outcome(name: str) -> bool:
+    return name.startswith(("@prediction", "@score", "@error"))
 
 
 def _takes(kind: pa.DataType) -> bool:

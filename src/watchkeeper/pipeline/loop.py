@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from watchkeeper.errors import UnknownModel
-from watchkeeper.pipeline import audit, told
+from watchkeeper.pipeline import audit, fitting, told
 from watchkeeper.pipeline.acting import Acting, Hands
 from watchkeeper.pipeline.acting_export import Keeping
 from watchkeeper.pipeline.catalog import Catalog
@@ -97,7 +97,8 @@ class Loop:
         """Return what applying a text would change."""
         model = self._catalog.model(target)
         with self._database.reading() as connection:
-            return {"model": model.name, "changes": self.rules.plan(connection, model, text)}
+            changes = self.rules.plan(connection, model, text)
+        return {"model": model.name, "changes": changes, "warnings": self._strangers(text)}
 
     def apply_monitors(self, target: Target, text: str, actor: str) -> dict[str, Any]:
         """Put a text in force from the next seal on."""
@@ -106,7 +107,12 @@ class Loop:
         self.changes.publish("monitors", model.project, model.name, model.environment)
         applied = self.monitors(target)
         assert applied is not None
-        return applied
+        return applied | {"warnings": self._strangers(text)}
+
+    def _strangers(self, text: str) -> list[str]:
+        """Return sentences on what a text names that the operator's file does not have; it may have it later."""
+        operator = self.operator.current()
+        return fitting.strangers(Monitors.from_yaml(text), operator.channels, operator.actions)
 
     def suggest_monitors(self, target: Target) -> str:
         """Return monitors for a model as YAML, with the reasons as comments."""
@@ -184,6 +190,8 @@ class Loop:
     ) -> dict[str, Any]:  # fmt: skip
         """Have nobody told of a model's incidents until a moment."""
         found = self._catalog.model(Target(project, model, environment))
+        with self._database.reading() as connection:
+            self.rules.check_named(connection, found, monitor)
         return self.people.silence(found, monitor, until, reason, actor)
 
     def unsilence(self, project: str, id: int, actor: str) -> None:  # noqa: A002
@@ -195,6 +203,11 @@ class Loop:
     def channels(self, project: str) -> list[dict[str, Any]]:
         """Return the operator's channels with how they do."""
         return self.outbox.status(project)
+
+    def operator_problem(self) -> str | None:
+        """Return what is wrong with the operator's file; None where all of it counts."""
+        self.operator.current()
+        return self.operator.problem
 
     def test_channel(self, project: str, name: str, actor: str) -> dict[str, Any]:
         """Send a test through a channel, and say how it went."""

@@ -13,12 +13,14 @@ from watchkeeper.detection.performance import days_of
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, share_estimate
 from watchkeeper.metrics.names import QUALITY, SEGMENT_METRICS, TASKS
 from watchkeeper.profiles.column import NumericColumn
-from watchkeeper.profiles.outcome import BinaryOutcome
+from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
-from watchkeeper.report.tables import comparison_rows, measurement_row
+from watchkeeper.report.tables import comparison_rows, coverage_by_segment, measurement_row
 
 IMPROBABLE = "improbable_share"
 """The share of scores that are no probabilities, which estimates leave out."""
+STRANGE = "unknown_class_share"
+"""The share of rows whose prediction or label is of no class that the schema knows."""
 QUANTILES = {"latency_p50": 0.5, "latency_p95": 0.95, "latency_p99": 0.99}
 
 
@@ -48,7 +50,8 @@ def measure(profile: Profile, reference: Baseline | None, seconds: float) -> lis
 
     Against a reference these are the ones of :func:`watchkeeper.compare`: performance, realised and estimated, by segment
     too, drift and quality. Without, performance and what quality needs no reference. Always traffic, latency and failures,
-    and scores that are no probabilities where there are some. Columns of times and ids differ by nature: nothing of them.
+    and where there are some, scores that are no probabilities and unknown classes. Columns of times and ids differ by
+    nature: nothing of them.
 
     Parameters
     ----------
@@ -77,16 +80,17 @@ def _number(name: str, value: Any) -> float | int | None:
 def _alone(profile: Profile) -> Iterator[dict[str, Any]]:
     """Yield what can be said without a reference."""
     task = profile.schema.task or ""
-    coverage = {"coverage": profile.coverage}
+    coverage = coverage_by_segment(profile)
     if profile.outcome is not None and task in TASKS:
         for metric, compute in TASKS[task].values():
-            whole = coverage | {"params": metric.params}
+            whole = {"coverage": coverage[None], "params": metric.params}
             yield from _known(metric.name, compute(profile.outcome, days_of(profile)), metric.unit, whole)
         for column, segments in profile.segments.items():
             for value, outcome in segments.items():
                 for name in SEGMENT_METRICS[task]:
                     metric, compute = TASKS[task][name]
-                    where = {"segment": f"{column}={value}", "params": metric.params} | coverage
+                    own = coverage.get((column, value))
+                    where = {"segment": f"{column}={value}", "params": metric.params, "coverage": own}
                     yield from _known(name, compute(outcome, ()), metric.unit, where)
     for name, state in profile.columns.items():
         if name in profile.schema.operational:
@@ -106,9 +110,12 @@ def _service(profile: Profile, seconds: float) -> Iterator[dict[str, Any]]:
     traffic = Estimate(profile.rows / seconds, math.nan, math.nan, profile.rows)
     yield measurement_row("throughput", traffic, UNKNOWN, None, "rows/s")
     schema, outcome = profile.schema, profile.outcome
-    if isinstance(outcome, BinaryOutcome) and outcome.improbable:
-        share = share_estimate(outcome.improbable, outcome.rows - outcome.scoreless)
-        yield measurement_row(IMPROBABLE, share, UNKNOWN, None, "share")
+    if isinstance(outcome, BinaryOutcome | MulticlassOutcome):
+        if outcome.improbable:
+            share = share_estimate(outcome.improbable, outcome.rows - outcome.scoreless)
+            yield measurement_row(IMPROBABLE, share, UNKNOWN, None, "share")
+        if outcome.strange:
+            yield measurement_row(STRANGE, share_estimate(outcome.strange, outcome.rows), UNKNOWN, None, "share")
     latency = profile.columns.get(schema.latency or "")
     if isinstance(latency, NumericColumn) and latency.histogram.count:
         yield from _latency(latency)

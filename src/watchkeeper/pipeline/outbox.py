@@ -66,8 +66,9 @@ class Outbox:
         Returns
         -------
         channels
-            ``name``, ``kind``, ``state`` (``fine``; ``failing``: one waits that did not arrive, or replaces such a one; ``dead
-            letters``: one was given up in the last 7 days), ``last_sent``, ``last_error``, ``waiting``, ``dead``.
+            ``name``, ``kind``, ``state`` (``fine``; ``failing``: one waits that did not arrive, or replaces such a one, or
+            for a channel that is not there; ``dead letters``: one was given up in the last 7 days),
+            ``last_sent``, ``last_error``, ``waiting``, ``dead``.
         """
         with self._database.reading() as connection:
             counted = _counts(connection, project)
@@ -131,6 +132,9 @@ class Outbox:
                 lane.start()
 
 
+_MISSING = "the operator's file names no channel of this name"
+
+
 def _test(project: str, actor: str) -> Alert:
     at = moment(now()).isoformat()
     text = f"A test of this channel, asked for by {actor}. Nothing is wrong."
@@ -163,9 +167,11 @@ def _counts(connection: sqlite3.Connection, project: str) -> dict[str, dict[str,
 
 def _words(name: str, channel: Channel | None, counted: dict[str, Any] | None) -> dict[str, Any]:
     told = counted or {"sent": None, "waiting": 0, "dead": 0, "failing": 0, "lately": 0, "error": None}
-    state = "failing" if told["failing"] else "dead letters" if told["lately"] else "fine"
+    missing = channel is None and told["waiting"] > 0
+    state = "failing" if told["failing"] or missing else "dead letters" if told["lately"] else "fine"
     return {
         "name": name, "kind": channel.kind if channel is not None else "unknown", "state": state,
-        "last_sent": None if told["sent"] is None else moment(told["sent"]).isoformat(), "last_error": told["error"],
+        "last_sent": None if told["sent"] is None else moment(told["sent"]).isoformat(),
+        "last_error": _MISSING if missing else told["error"],
         "waiting": told["waiting"], "dead": told["dead"],
     }  # fmt: skip

@@ -12,7 +12,7 @@ import pyarrow as pa
 from watchkeeper.errors import CorruptStore, UnknownColumn, UnknownModel
 from watchkeeper.metrics.estimation import FEWEST_LABELS, calibrate
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
-from watchkeeper.pipeline.measure import IMPROBABLE, NUMBERS
+from watchkeeper.pipeline.measure import IMPROBABLE, NUMBERS, STRANGE
 from watchkeeper.pipeline.roles import column_by_place
 from watchkeeper.pipeline.stored import ProfileStore
 from watchkeeper.pipeline.values import MeasurementQuery, Target
@@ -31,6 +31,13 @@ _IMPROBABLE = (
     "SELECT m.start, m.value FROM series s JOIN measurement m ON m.series_id = s.id "
     "WHERE s.version_id = ? AND s.stage = ? AND s.every = ? AND s.metric = ? ORDER BY m.start, m.revision"
 )
+_COUNTED = (
+    "SELECT s.metric, s.every, CAST(round(sum(m.value * m.n)) AS INTEGER) FROM series s "
+    "JOIN measurement m ON m.series_id = s.id WHERE s.version_id = ? AND s.metric IN (?, ?) AND m.value IS NOT NULL "
+    "AND m.revision = (SELECT max(x.revision) FROM measurement x WHERE x.series_id = m.series_id AND x.start = m.start) "
+    "GROUP BY s.metric, s.every"
+)
+"""Counts of what cannot be, by metric and by how long the windows are: each row is in one window of each length."""
 _REVISIONS = {
     "latest": "m.revision = (SELECT max(x.revision) FROM measurement x WHERE x.series_id = m.series_id AND x.start = m.start)",
     "sealed": "w.sealed_revision IS NOT NULL AND m.revision = (SELECT max(x.revision) FROM measurement x "
@@ -71,7 +78,9 @@ class Reading:
             "first": _told(first), "last": _told(last),
             "versions": [v.name for v in versions],
             "unknown_columns": list(dict.fromkeys(name for v in versions for name in unknown_columns(v))),
-            "notices": [f"Version {v.name!r}: {notice}" for v in versions for notice in notices(v)],
+            "notices": [
+                f"Version {v.name!r}: {notice}" for v in versions for notice in (*notices(v), *_of_values(connection, v))
+            ],
         }  # fmt: skip
 
     def versions(self, target: Target) -> list[dict[str, Any]]:
@@ -89,7 +98,7 @@ class Reading:
             "serving": version.model.serving == version.name, "rows": count, "labels": labelled,
             "first": _told(first), "last": _told(last),
             "schema": version.schema.to_dict() if version.schema is not None else None,
-            "unknown_columns": unknown_columns(version), "notices": notices(version),
+            "unknown_columns": unknown_columns(version), "notices": [*notices(version), *_of_values(connection, version)],
             "reference": None if reference is None else reference_words(reference),
         }  # fmt: skip
 
@@ -114,7 +123,7 @@ class Reading:
                     key,
                     {
                         "start": window.start.isoformat(), "end": window.end.isoformat(), "rows": 0, "labels": 0,
-                        "revision": known.get("revision"), "known_at": _told(known.get("known_at")),
+                        "revision": _revision(known), "known_at": _told(known.get("known_at")),
                         "sealed": known.get("sealed_at") is not None, "sealed_at": _told(known.get("sealed_at")),
                         "measured": known.get("dirty") == 0, "notices": _of_scores(improbable.get(key)),
                     },
@@ -212,6 +221,28 @@ def notices(version: Version) -> list[str]:
             "Register the version with its schema, or give it a reference: its rows are then counted anew."
         )
     return found
+
+
+def _of_values(connection: sqlite3.Connection, version: Version) -> list[str]:
+    """Return how many scores and classes of a version's measured windows cannot be what they say they are."""
+    counts, found = {IMPROBABLE: 0, STRANGE: 0}, []
+    for metric, _, count in connection.execute(_COUNTED, (version.id, IMPROBABLE, STRANGE)):
+        counts[metric] = max(counts[metric], count)
+    if counts[IMPROBABLE]:
+        found.append(
+            f"{counts[IMPROBABLE]:,} scores lie outside 0 to 1, so they are no probabilities; losses leave them out."
+        )
+    if counts[STRANGE]:
+        classes = ", ".join(version.schema.classes[:5]) if version.schema is not None else ""
+        said = f"{counts[STRANGE]:,} rows have a prediction or label of no known class"
+        found.append(f"{said} ({classes}); they are counted as missing.")
+    return found
+
+
+def _revision(known: dict[str, Any]) -> int | None:
+    """Return the revision of a window's measurements; None before it was measured for the first time."""
+    number = known.get("revision")
+    return number if number is not None and number >= 0 else None
 
 
 def _of_scores(improbable: float | None) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
+from typing import Any
 
 from watchkeeper.pipeline import timeline
 from watchkeeper.pipeline.acting_proposal import Decision, propose
@@ -79,15 +80,28 @@ class Responding:
     def _alert(self, event: Event) -> Alert:
         incident, model = event.incident, event.model
         evidence = json.loads(incident["evidence"])
-        first = [f["words"] for f in evidence["findings"][:3]]
-        moved = [f"{c['column']}: {c['words']}" for c in evidence["columns"][:5]]
-        text = {"resolved": "It is over."}.get(event.kind, "")
-        text = " ".join([text, *first, *(["What moved: " + "; ".join(moved)] if moved else [])]).strip()
+        title, text = told(event.kind, incident["title"], evidence)
         address = self._address()
         return Alert(
             key="", kind=_KINDS[event.kind], project=model.project, environment=model.environment,
             model=model.name, version=incident["version"], incident=incident["id"], severity=incident["severity"],
-            title=incident["title"], text=text, url=f"{address}/#/incident/{incident['id']}" if address else None,
+            title=title, text=text, url=f"{address}/#/incident/{incident['id']}" if address else None,
             evidence=evidence["findings"][:10], opened=moment(incident["opened"]).isoformat(),
             at=moment(model.now()).isoformat(),
         )  # fmt: skip
+
+
+def told(kind: str, title: str, evidence: dict[str, Any]) -> tuple[str, str]:
+    """Return title and text of a message about an incident: whole sentences, and that it is over first.
+
+    Examples
+    --------
+    >>> told("resolved", "AUC is critical", {"findings": [{"words": "fell by 0.1"}], "columns": []})
+    ('Resolved: AUC is critical', 'It is over. fell by 0.1.')
+    """
+    said = ["It is over"] if kind == "resolved" else []
+    said += [finding["words"] for finding in evidence["findings"][:3]]
+    moved = "; ".join(f"{column['column']}: {column['words'].rstrip('.')}" for column in evidence["columns"][:5])
+    said += [f"What moved: {moved}"] if moved else []
+    sentences = (words if words.endswith((".", "!", "?")) else f"{words}." for words in said if words)
+    return f"Resolved: {title}" if kind == "resolved" else title, " ".join(sentences)

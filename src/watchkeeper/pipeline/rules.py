@@ -6,8 +6,8 @@ import sqlite3
 from dataclasses import dataclass, replace
 from typing import Any
 
-from watchkeeper.errors import InvalidMonitors
-from watchkeeper.pipeline import audit
+from watchkeeper.errors import InvalidMonitors, UnknownModel
+from watchkeeper.pipeline import audit, fitting
 from watchkeeper.pipeline.apply import now
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
 from watchkeeper.response.monitors import Monitors, Reference
@@ -123,6 +123,13 @@ class Rules:
                 "windows are compared with the reference of their version; make one of other rows with 'reference set'"
             )
             raise InvalidMonitors("reference", f"{why}, and leave this out")
+        if monitors.clock not in {None, model.clock}:
+            why = (
+                f"{model.name} goes by the {model.clock} clock, which a file of monitors cannot change; leave this out, "
+                f"and where the model has no rows yet register it with the {monitors.clock} clock"
+            )
+            raise InvalidMonitors("clock", why)
+        fitting.check(monitors, self._catalog.versions_of(model))
         return monitors
 
     def apply(self, model: Model, text: str, actor: str) -> None:
@@ -140,6 +147,13 @@ class Rules:
             audit.record(writer, model.project, actor, "monitors.apply", model.name, {"revision": revision})
 
         self._database.write(job).result()
+
+    def check_named(self, connection: sqlite3.Connection, model: Model, monitor: str | None) -> None:
+        """Raise :class:`UnknownModel` where a model has monitors, but none of a name."""
+        told = self.told(connection, model) if monitor is not None else None
+        names = [m["name"] for m in told["document"]["monitors"]] if told is not None else []
+        if monitor is not None and names and monitor not in names:
+            raise UnknownModel("monitor", monitor, names)
 
     def told(self, connection: sqlite3.Connection, model: Model) -> dict[str, Any] | None:
         """Return the monitors in force as plain values; None where there are none."""

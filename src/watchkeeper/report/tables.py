@@ -18,6 +18,7 @@ from watchkeeper.metrics.chance import Chance
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT
 from watchkeeper.metrics.sequences import sequence
+from watchkeeper.profiles.profile import Profile
 from watchkeeper.report import words
 from watchkeeper.report.joint_words import joint_words
 
@@ -91,9 +92,9 @@ def comparison_rows(comparison: Comparison, *, tested: bool = False) -> Iterator
 
     ``tested``: each distance with its own p-value and smallest effect, not only the one that decides.
     """
-    coverage = comparison.current.coverage
+    coverage = coverage_by_segment(comparison.current)
     for change, verdict in (*comparison.performance, *comparison.segments):
-        yield from _outcome_rows(change, verdict, coverage)
+        yield from _outcome_rows(change, verdict, coverage.get(change.segment))
     for column, verdict in comparison.columns:
         chances = column_chances(comparison, column, verdict) if tested else {}
         for name, value in column.distances.items():
@@ -117,6 +118,14 @@ def comparison_rows(comparison: Comparison, *, tested: bool = False) -> Iterator
         yield measurement_row(quality.metric.name, quality.current, quality.reference, verdict, quality.metric.unit) | {
             "column": column.name
         }
+
+
+def coverage_by_segment(profile: Profile) -> dict[tuple[str, str] | None, float | None]:
+    """Return the share of a profile's predictions that have a label (under None), and that of each segment's."""
+    found: dict[tuple[str, str] | None, float | None] = {None: profile.coverage}
+    for column, segments in profile.segments.items() if profile.coverage is not None else ():
+        found |= {(column, value): one.labelled / one.rows for value, one in segments.items() if one.rows}
+    return found
 
 
 def column_chances(comparison: Comparison, column: ColumnChange, verdict: Verdict | None) -> dict[str, Chance]:

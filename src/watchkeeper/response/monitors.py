@@ -83,7 +83,7 @@ class Monitors:
     every, zone
         The windows that are judged, and the zone in which their days begin (None: that of the schema).
     clock
-        ``event``: time is what the rows say.
+        ``event``: time is what the rows say; None where the file leaves it to the model.
     budget, share
         The project's budget of false incidents, and the model's share of it (None: what the project gives it).
     """
@@ -94,7 +94,7 @@ class Monitors:
     schema: Mapping[str, Any] | None = None
     every: Every = "day"
     zone: str | None = None
-    clock: Clock = "wall"
+    clock: Clock | None = None
     reference: Reference = field(default_factory=Reference)
     budget: Budget = field(default_factory=Budget)
     share: float | None = None
@@ -172,7 +172,8 @@ class Monitors:
             made["schema"] = dict(self.schema)
         window = {"every": _WRITTEN[self.every]} | ({"zone": self.zone} if self.zone else {})
         budget = {"per": self.budget.text, "share": self.share} if self.share is not None else self.budget.text
-        made |= {"window": window, "clock": self.clock, "reference": self.reference.to_dict(), "budget": budget}
+        made |= {"window": window, "reference": self.reference.to_dict(), "budget": budget}
+        made |= {"clock": self.clock} if self.clock is not None else {}
         made |= {"schedule": self.schedule.to_dict(), "monitors": [m.to_dict() for m in self.monitors]}
         return made | {"respond": [rule.to_dict() for rule in self.respond]}
 

@@ -7,11 +7,11 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import Self, TypeVar
 
 from watchkeeper.detection.budget import UNITS, length_of
 from watchkeeper.errors import InvalidMonitors
@@ -21,9 +21,11 @@ from watchkeeper.response.alert import Channel
 from watchkeeper.response.channels.apprise import AppriseChannel, scheme_of
 from watchkeeper.response.channels.console import ConsoleChannel
 from watchkeeper.response.channels.webhook import WebhookChannel
-from watchkeeper.response.document import Place, parse
+from watchkeeper.response.document import Place, parse, unknown
 
 NAME = "watchkeeper.yaml"
+CONSOLE = "console"
+_Entry = TypeVar("_Entry")
 _LOG = logging.getLogger("watchkeeper")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -61,11 +63,12 @@ class ActionSpec:
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """Channels and actions by name. ``files`` are those that were read for it."""
+    """Channels and actions by name, and the hosts that all may reach. ``files`` are those that were read for it."""
 
     channels: Mapping[str, Channel]
     actions: Mapping[str, ActionSpec]
     files: tuple[Path, ...] = ()
+    opened: Allowed = NOTHING
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -74,37 +77,74 @@ class Operator:
         Raises
         ------
         InvalidMonitors
-            It cannot be used; says where and, of what it does not know, names the nearest.
+            Some of it cannot be used; says all that is wrong, where, and of what it does not know names the nearest.
+        """
+        found, faults = cls.read(folder)
+        if len(faults) > 1:
+            raise InvalidMonitors("", " ".join(map(str, faults))) from faults[0]
+        if faults:
+            raise faults[0]
+        return found
+
+    @classmethod
+    def read(cls, folder: Path, before: Self | None = None) -> tuple[Self, list[InvalidMonitors]]:
+        """Read what can be read, and return all that cannot.
+
+        Parameters
+        ----------
+        folder
+            That of the store.
+        before
+            What counts so far: a channel or action that cannot be read stays as it is there.
         """
         path = folder / NAME
         try:
-            text = path.read_text(encoding="utf-8")
+            return cls._read(_Reader(folder, [path]), path.read_text(encoding="utf-8"), before)
         except FileNotFoundError:
-            return cls(_console(), {}, (path,))
+            return cls(_console(), {}, (path,)), []
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidMonitors("", f"{path} cannot be read: {_why(error)}.") from error
-        return cls._read(_Reader(folder, [path]), text)
+            faults = [InvalidMonitors("", f"{path} cannot be read: {_why(error)}.")]
+        except InvalidMonitors as error:  # it is no document
+            faults = [error]
+        return before or cls(_console(), MappingProxyType({}), (path,)), faults
 
     @classmethod
-    def _read(cls, reader: _Reader, text: str) -> Self:
-        values = parse(text, NAME).keys(("channels", "actions", "allow_hosts")) if _says(text) else {}
-        opened = _allowed(values.get("allow_hosts"))
-        channels = _named(values.get("channels"))
-        actions = _named(values.get("actions"))
-        made = {name: reader.channel(name, place, opened) for name, place in channels.items()}
-        acts = {name: reader.action(name, place, opened) for name, place in actions.items()}
-        files = tuple(reader.files)
-        return cls(MappingProxyType(made) if "channels" in values else _console(), MappingProxyType(acts), files)
+    def _read(cls, reader: _Reader, text: str, before: Self | None) -> tuple[Self, list[InvalidMonitors]]:
+        place = parse(text, NAME) if _says(text) else Place({}, "")
+        known = ("channels", "actions", "allow_hosts")
+        faults: list[InvalidMonitors] = []
+        values = {name: one for name, one in place.mapping().items() if name in known and one.value is not None}
+        strange = [name for name in place.mapping() if name not in known]
+        faults += [place.refusal(unknown("the key", name, known)) for name in strange]
+        opened = before.opened if before is not None else NOTHING
+        try:
+            opened = _allowed(values.get("allow_hosts"))
+        except InvalidMonitors as error:
+            faults.append(error)
+        old_channels, old_actions = (before.channels, before.actions) if before is not None else ({}, {})
+        made = _entries(
+            values.get("channels"), lambda name, one: reader.channel(name, one, opened), old_channels, faults
+        )
+        acts = _entries(values.get("actions"), lambda name, one: reader.action(name, one, opened), old_actions, faults)
+        told = made if made or ("channels" in values and not faults) else _console()
+        return cls(MappingProxyType(told), MappingProxyType(acts), tuple(reader.files), opened), faults
 
 
 class OperatorFile:
-    """The file as it changes: the last good one counts, and what is wrong with a later one is shown. Thread-safe."""
+    """The file as it changes: what cannot be read stays as it was, and what is wrong is shown. Thread-safe.
+
+    Attributes
+    ----------
+    problem
+        All that is wrong with the file, as sentences; None while nothing is. :meth:`current` looks again.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.problem: str | None = None
         self._lock = threading.Lock()
         self._operator = Operator(_console(), MappingProxyType({}), (folder / NAME,))
+        self._good = False
         self._stamp: object = None
         self._looked = -_LOOK
 
@@ -119,15 +159,22 @@ class OperatorFile:
             return self._operator
 
     def _load(self, before: object) -> None:
-        try:
-            self._operator = Operator.load(self.folder)
-        except InvalidMonitors as error:
-            if str(error) != self.problem:
-                _LOG.error("%s cannot be used, the last good one counts: %s", self.folder / NAME, error)
-            self.problem = str(error)
-        else:
-            self.problem = None
-            self._stamp = before, *map(_stamp_of, self._operator.files[1:])  # a change while it was read is one more
+        found, faults = Operator.read(self.folder, self._operator)
+        problem = " ".join(map(str, faults)) or None
+        if problem is not None and problem != self.problem:
+            _LOG.error("%s has faults; %s: %s", self.folder / NAME, self._counting(found), problem)
+        if found != self._operator:
+            self._operator = found
+        self.problem, self._good = problem, self._good or problem is None
+        self._stamp = before, *map(_stamp_of, self._operator.files[1:])  # a change while it was read is one more
+
+    def _counting(self, found: Operator) -> str:
+        """Return what counts while the file is broken."""
+        if self._good:
+            return "what cannot be read stays as it was"
+        if found.channels.keys() == {CONSOLE} and not found.actions:
+            return "until it is mended there is only the console"
+        return "until it is mended only what else it says counts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +186,7 @@ class _Reader:
 
     def channel(self, name: str, place: Place, opened: Allowed) -> Channel:
         if place.value is None or place.value == {}:
-            if name != "console":
+            if name != CONSOLE:
                 raise place.refusal("needs one of webhook and url; only 'console' needs nothing.")
             return ConsoleChannel(name)
         values = place.keys(("url", "webhook", "secret", "allow", "ca"))
@@ -246,20 +293,37 @@ class _Reader:
 
 
 def _console() -> Mapping[str, Channel]:
-    return MappingProxyType({"console": ConsoleChannel()})
+    return MappingProxyType({CONSOLE: ConsoleChannel()})
+
+
+def _entries(
+    place: Place | None,
+    read: Callable[[str, Place], _Entry],
+    before: Mapping[str, _Entry],
+    faults: list[InvalidMonitors],
+) -> dict[str, _Entry]:
+    """Return the entries that can be read, and as before those that cannot; notes what is wrong."""
+    made: dict[str, _Entry] = {}
+    try:
+        found = {} if place is None else place.mapping()
+    except InvalidMonitors as error:
+        faults.append(error)
+        return dict(before)
+    for name, one in found.items():
+        try:
+            if not _NAME.fullmatch(name):
+                raise one.refusal("a name is up to 64 letters, digits, dots, dashes and underscores.")
+            made[name] = read(name, one)
+        except InvalidMonitors as error:
+            faults.append(error)
+            if name in before:
+                made[name] = before[name]
+    return made
 
 
 def _says(text: str) -> bool:
     """Whether there is anything but comments."""
     return any(line.strip() and not line.lstrip().startswith("#") for line in text.splitlines())
-
-
-def _named(place: Place | None) -> dict[str, Place]:
-    found = {} if place is None else place.mapping()
-    for name, one in found.items():
-        if not _NAME.fullmatch(name):
-            raise one.refusal("a name is up to 64 letters, digits, dots, dashes and underscores.")
-    return found
 
 
 def _allowed(place: Place | None) -> Allowed:

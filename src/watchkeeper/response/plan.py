@@ -15,7 +15,8 @@ def plan(old: Monitors | None, new: Monitors) -> list[Change]:
     Returns
     -------
     For monitors ``{"what": "added" | "removed" | "changed", "monitor": name, "from": ..., "to": ...}``; of a changed one only
-    the keys that differ. For everything else of the file the same with ``"setting"`` in place of ``"monitor"``.
+    the keys that differ. For everything else of the file the same with ``"setting"`` in place of ``"monitor"``; the clock is
+    left out, for it is the model's.
     """
     before, after = (old.to_dict() if old is not None else {}), new.to_dict()
     was, now = _by_name(before), _by_name(after)
@@ -30,7 +31,7 @@ def _by_name(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settings(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    return [key for key in dict.fromkeys([*after, *before]) if key != "monitors"]
+    return [key for key in dict.fromkeys([*after, *before]) if key not in {"monitors", "clock"}]
 
 
 def _change(kind: str, name: str, before: Any, after: Any) -> Change:

@@ -22,10 +22,14 @@ Unasked = Annotated[Nothing, fastapi.Query()]
 
 
 async def list_channels(request: Request, where: Unasked) -> Response:
-    """List the channels that the operator's file names, and how they do."""
+    """List the channels that the operator's file names, and how they do; ``operator_problem`` says what is wrong with it."""
     del where
-    services, project = services_of(request), key_of(request).project
-    return await answered(services.limits.reading, lambda: {"channels": services.pipeline.channels(project)})
+    pipeline, project = services_of(request).pipeline, key_of(request).project
+
+    def call() -> dict[str, Any]:
+        return {"channels": pipeline.channels(project), "operator_problem": pipeline.operator_problem()}
+
+    return await answered(services_of(request).limits.reading, call)
 
 
 async def test_channel(request: Request, name: Name, where: Unasked) -> Response:
@@ -110,7 +114,7 @@ ROUTES = (
     Route("GET", "/api/v1/actions", list_actions, Said(listed("actions", Action))),
     Route("POST", "/api/v1/actions/halt", halt_actions, Said(anything(), (503,))),
     Route("POST", "/api/v1/actions/resume", resume_actions, Said(anything(), (503,))),
-    Route("GET", "/api/v1/actions/{id}", get_action, Said(json_of(Action), (404,))),
+    Route("GET", "/api/v1/actions/{id}", get_action, Said(json_of(Action), (404, 409))),
     Route("POST", "/api/v1/actions/{id}/approve", approve_action, _APPROVED),
     Route("POST", "/api/v1/actions/{id}/refuse", refuse_action, _CHANGED),
     Route("POST", "/api/v1/actions/{id}/stop", stop_action, _CHANGED),

@@ -12,6 +12,7 @@ import fastapi
 from starlette.requests import Request
 from starlette.responses import Response
 
+from watchkeeper.errors import UnknownModel
 from watchkeeper.pipeline.keys import Key
 from watchkeeper.server.body import read_words
 from watchkeeper.server.documents import KeyBody, KeyShown, NewKey
@@ -63,7 +64,8 @@ async def revoke_key(request: Request, id: Name, where: Annotated[Revoking, fast
         return revoked
 
     if not await services.limits.control.run(call):
-        raise Problem(404, f"This project has no key {id[:40]!r} that is not revoked; GET /api/v1/keys lists them.")
+        known = await services.limits.control.run(functools.partial(services.pipeline.keys.list, by.project))
+        raise UnknownModel("key that is not revoked with the id", id[:40], [k.id for k in known if k.revoked is None])
     return Response(status_code=204)
 
 

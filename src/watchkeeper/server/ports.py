@@ -186,6 +186,10 @@ class Outbound(Protocol):
         """Return the channels and how they do."""
         ...
 
+    def operator_problem(self) -> str | None:
+        """Say what is wrong with the file that names them."""
+        ...
+
     def test_channel(self, project: str, name: str, actor: str) -> dict[str, Any]:
         """Send a test by a channel."""
         ...

@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from watchkeeper.errors import InputError, WatchkeeperError
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.pipeline.settings import PipelineSettings
+from watchkeeper.response.operator import NAME as OPERATOR
 from watchkeeper.server.app import create_app
 from watchkeeper.server.binding import Binding
 from watchkeeper.server.entering import link_path
@@ -200,6 +201,9 @@ def configured(app: FastAPI, binding: Binding) -> uvicorn.Config:
 def _say(served: _Served, binding: Binding, tell: Tell) -> None:
     served.pipeline.announce(served.url)
     folder, first = served.pipeline.folder, served.pipeline.keys.empty()
+    problem = served.pipeline.operator_problem()
+    if problem is not None:
+        tell(f"WARNING  {folder / OPERATOR} has faults, so that channels or actions are missing: {problem}")
     if first:
         tell(f"Store    {folder}")  # where this reaches nobody, no key is made
         _say_first_key(served, tell)

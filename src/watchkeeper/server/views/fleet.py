@@ -23,7 +23,8 @@ def fleet(page: Page) -> dict[str, Any]:
     models = catalog.models_of(page.key.project)
     open_, counters = overview.incidents(models), overview.counters(models)
     told = [_model(page, m, catalog.versions_of(m), open_.get(m.id, []), counters[m.id]) for m in models]
-    return page.head("fleet") | {"days": _DAYS, "models": told}
+    problem = page.pipeline.operator_problem()
+    return page.head("fleet") | {"days": _DAYS, "operator_problem": problem, "models": told}
 
 
 def _model(

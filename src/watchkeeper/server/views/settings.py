@@ -18,7 +18,8 @@ def settings(page: Page) -> dict[str, Any]:
     models = pipeline.catalog.models_of(project)
     return page.head("settings") | {
         "keys": [_shown(key) for key in pipeline.keys.list(project)] if admin else None,
-        "channels": pipeline.channels(project), "silences": pipeline.silences(project),
+        "channels": pipeline.channels(project), "operator_problem": pipeline.operator_problem(),
+        "silences": pipeline.silences(project),
         "actions": pipeline.actions(project), "halted": pipeline.acting.halted(), "audit": pipeline.audit(project, limit=_MOST),
         "models": [{"model": m.name, "environment": m.environment} for m in models],
     }  # fmt: skip
