@@ -152,5 +152,5 @@ def test_the_model_is_worth_watching(prepared: tuple[Path, Path, dict[str, int |
 
 def test_without_scikit_learn_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, training: pa.Table) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
-    with pytest.raises(MissingExtra, match=r"pip install 'watchkeeper\[demo\]'"):
+    with pytest.raises(MissingExtra, match=r"pip install '\.\[demo\]'"):
         model.fit(training.slice(0, 100))

@@ -10,6 +10,7 @@ import pytest
 from acted import DAYS, NEEDS, TARGET, Made, World, finding, made_once, start_of, verdict
 
 from watchkeeper.pipeline.acting_proposal import propose
+from watchkeeper.response.operator import ActionSpec
 from watchkeeper.response.rule import Act
 from watchkeeper.store import rows
 from watchkeeper.window import DAY, HOUR
@@ -70,7 +71,7 @@ def test_one_at_a_time_then_the_limit_then_again(world: World) -> None:
     world.run()
     assert world.get(first)["state"] == "failed"
     assert "does not name it any more" in world.said()[-1]
-    world.actions = {"retrain": object()}  # type: ignore[dict-item]
+    world.actions = {"retrain": ActionSpec("retrain", ("true",))}
     limited = Act("retrain", "promote_if_better", "auto", (1, 2 * DAY), "1 per 2 days")
     assert world.propose(DAYS - 1, act=limited) is None
     assert "1 is the limit" in world.said()[-1]

@@ -322,7 +322,7 @@ def test_chat_by_apprise_gets_inert_words_and_says_when_it_fails() -> None:
 
 def test_without_apprise_it_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "apprise", None)
-    with pytest.raises(ChannelFailed, match=r"pip install 'watchkeeper\[notify\]'") as failed:
+    with pytest.raises(ChannelFailed, match=r"pip install '\.\[notify\]'") as failed:
         AppriseChannel("chat", "slack://a/b/c").notify(alert())
     assert failed.value.again
 
