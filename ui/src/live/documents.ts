@@ -93,7 +93,7 @@ export interface IncidentView extends Head {
 /** `created` is null for what is in force though nobody applied it: a suggestion. */
 export interface Monitors { revision: number; text: string; document: unknown; author: string | null; created: string | null }
 export interface MonitorsView extends Head { page: "monitors"; model: string; environment: string; zone: string | null; monitors: Monitors | null }
-export interface Plan { changes: { what: string; monitor: string; from: unknown; to: unknown }[] }
+export interface Plan { changes: { what: string; monitor: string; from: unknown; to: unknown }[]; warnings?: string[] }
 export interface Replay {
   windows: number; incidents: { window: string; resolved: string | null; severity: Severity; words: string; cause: string }[]; per_week: number; findings_by_monitor: Record<string, number>;
   days: { start: string; incident: boolean; findings: number }[];

@@ -23,11 +23,20 @@ type Outcome =
   | { kind: "check"; n: number }
   | { kind: "plan"; plan: Plan }
   | { kind: "replay"; replay: Replay }
-  | { kind: "applied"; revision: number }
+  | { kind: "applied"; revision: number; warnings?: string[] | undefined }
   | { kind: "suggested" }
   | { kind: "trouble"; words: string };
 
 const WHAT = ["monitors"] as const;
+
+/** What will not do as it is meant, such as a channel that nobody named. */
+function Warnings({ all = [] }: { all?: string[] | undefined }) {
+  return all.map((one) => (
+    <p key={one} className="trouble">
+      <bdi>{one}</bdi>
+    </p>
+  ));
+}
 
 function Changes({ plan }: { plan: Plan }) {
   if (!plan.changes.length) return <p>Nothing would change.</p>;
@@ -142,11 +151,21 @@ function Result({ outcome, clock }: { outcome: Outcome; clock: string }) {
     case "check":
       return <p className="good">These are {outcome.n === 1 ? "1 monitor" : `${outcome.n} monitors`}, and they fit together.</p>;
     case "plan":
-      return <Changes plan={outcome.plan} />;
+      return (
+        <>
+          <Warnings all={outcome.plan.warnings} />
+          <Changes plan={outcome.plan} />
+        </>
+      );
     case "replay":
       return <Replayed replay={outcome.replay} clock={clock} />;
     case "applied":
-      return <p className="good">Applied as revision {outcome.revision}; the next window is judged by it.</p>;
+      return (
+        <>
+          <p className="good">Applied as revision {outcome.revision}; the next window is judged by it.</p>
+          <Warnings all={outcome.warnings} />
+        </>
+      );
     case "suggested":
       return <p>This is a suggestion; nothing is applied yet.</p>;
     case "trouble":
@@ -215,9 +234,9 @@ function Buttons({ text, where, busy, admin, of, applied, suggested }: ButtonsPr
     );
   const apply = () =>
     of(
-      send<{ revision: number }>("PUT", "monitors", body, params).then((made) => {
+      send<{ revision: number; warnings?: string[] }>("PUT", "monitors", body, params).then((made) => {
         applied();
-        return { kind: "applied", revision: made.revision } as Outcome;
+        return { kind: "applied", revision: made.revision, warnings: made.warnings } as Outcome;
       }),
     );
   return (

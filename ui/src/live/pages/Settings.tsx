@@ -39,7 +39,7 @@ function NewKey({ again }: { again: () => void }) {
       <form className="inline-form" onSubmit={(event) => void make(event)}>
         <input type="text" value={name} placeholder="what the key is for" aria-label="name of the key" maxLength={200} onChange={(event) => setName(event.target.value)} />
         <select value={role} aria-label="role" onChange={(event) => setRole(event.target.value)}>
-          <option value="ingest">ingest: sends rows</option>
+          <option value="ingest">ingest: sends rows, labels and references</option>
           <option value="viewer">viewer: looks</option>
           <option value="admin">admin: everything</option>
         </select>

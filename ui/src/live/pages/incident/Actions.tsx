@@ -46,7 +46,7 @@ function One({ action, admin, clock, again }: { action: Action; admin: boolean; 
       </header>
       <p className="hint">
         proposed {when(action.proposed, clock)}
-        {action.author && <> by <bdi>{action.author}</bdi></>}
+        {action.author && <> under the monitors of <bdi>{action.author}</bdi></>}
         {action.approver && <> · decided by <bdi>{action.approver}</bdi></>}
         {!ENDS.has(action.state) && action.expires && ` · expires ${when(action.expires, clock)}`}
       </p>
