@@ -92,7 +92,7 @@ def run_loop(folder: Path, tell: Callable[[str], None], *, numbers: Sequence[int
     folder.mkdir(parents=True, exist_ok=True)
     store = folder / "store"
     shutil.rmtree(store, ignore_errors=True)
-    receiver = Receiver(lambda alert: tell(f"  [webhook] {alert['kind']}: {alert['title']}"))
+    receiver = Receiver(lambda alert: tell(f"  [webhook] {alert['title']}"))
     file, receiver.secret = write_rules(folder, store, receiver.url)
     server = Server(store, port, lambda line: None)
     made = Loop(server, receiver, folder / "summary.json")

@@ -62,4 +62,4 @@ def _earlier(sealed: Windowed) -> Iterator[Profile]:
 def _told(one: Explanation, earlier: Profile, window: Profile) -> Explanation:
     before, after = earlier.columns.get(one.column), window.columns.get(one.column)
     unit = guess_units(before, after, one.column) if before is not None and after is not None else None
-    return one if unit is None else replace(one, words=f"{one.words} {unit_words(unit)}")
+    return one if unit is None else replace(one, words=f"{one.words.rstrip('.')}. {unit_words(unit)}")

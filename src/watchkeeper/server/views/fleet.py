@@ -95,4 +95,4 @@ def _reason(verdict: dict[str, Any]) -> str:
     """Return a monitor's own words for what it lacks; those of its first check that lacks something."""
     found = [f for f in json.loads(verdict["findings"] or "[]") if f.get("verdict") == "not enough data"]
     words = next((str(f["words"]) for f in found if f.get("words")), "it had too little to judge")
-    return f"{verdict['monitor']}: {words}"
+    return words if words.lower().startswith(verdict["monitor"].lower()) else f"{verdict['monitor']}: {words}"
