@@ -12,10 +12,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import log_ndtr, ndtr, ndtri
 
 from watchkeeper.metrics.binning import Cells
+from watchkeeper.metrics.roots import root
 from watchkeeper.sketches.kernel import Floats
 
 _GROUPS = 50
@@ -61,7 +61,7 @@ class Squares:
         high = mean + spread
         while self.survival(high) > chance:
             high += high
-        return float(brentq(lambda v: self.survival(v) - chance, 0.0, high, xtol=1e-9 * high))
+        return root(lambda v: self.survival(v) - chance, 0.0, high, 1e-9 * high)
 
     def seen_at(self, alpha: float, power: float) -> float:
         """Return the squared distance that a test at ``alpha`` finds with a chance of ``power``, in the worst direction."""
@@ -81,7 +81,7 @@ def _lugannani_rice(weights: Floats, value: float) -> float:
         return float((weights / (1 - 2 * t * weights)).sum()) - value
 
     low, high = -len(weights) / (2 * value) - 1.0, 0.5 - 0.25 / (value + 1.0)
-    t = float(brentq(slope, low, high, xtol=1e-14))
+    t = root(slope, low, high, 1e-14)
     room = 1 - 2 * t * weights
     w = math.copysign(math.sqrt(max(2 * (t * value + 0.5 * float(np.log(room).sum())), 0.0)), t)
     u = t * math.sqrt(2 * float(((weights / room) ** 2).sum()))

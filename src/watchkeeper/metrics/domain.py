@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri, stdtr
-from scipy.stats import rankdata
 
 from watchkeeper.metrics import boosting
+from watchkeeper.metrics.roots import middle_ranks
 from watchkeeper.metrics.row_matrix import Rows
 from watchkeeper.sketches.kernel import Floats, Int64s
 
@@ -102,16 +102,16 @@ def _lost(model: boosting.Boosted, held: list[Int64s], auc: float, rng: np.rando
 
 
 def _auc(first: Floats, second: Floats) -> float:
-    ranks = rankdata(np.concatenate([first, second]))[len(first) :]
+    ranks = middle_ranks(np.concatenate([first, second]))[len(first) :]
     return float((ranks.sum() - len(second) * (len(second) + 1) / 2) / (len(first) * len(second)))
 
 
 def _clustered_auc(first: Floats, second: Floats, blocks: tuple[Int64s, Int64s]) -> tuple[float, float]:
     """Return the AUC of ``second`` above ``first`` with its variance over blocks."""
     n, m = len(first), len(second)
-    ranks = rankdata(np.concatenate([first, second]))
-    above = 1 - (ranks[:n] - rankdata(first)) / m  # share of current rows above each reference row
-    below = (ranks[n:] - rankdata(second)) / n
+    ranks = middle_ranks(np.concatenate([first, second]))
+    above = 1 - (ranks[:n] - middle_ranks(first)) / m  # share of current rows above each reference row
+    below = (ranks[n:] - middle_ranks(second)) / n
     auc = float(below.mean())
     return auc, _block_variance(above - auc, blocks[0]) + _block_variance(below - auc, blocks[1])
 

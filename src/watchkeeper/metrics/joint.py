@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri, stdtr
-from scipy.stats import rankdata
 
 from watchkeeper.metrics.bridges import Squares
+from watchkeeper.metrics.roots import middle_ranks
 from watchkeeper.metrics.row_matrix import Rows
 from watchkeeper.sketches.kernel import Floats, Int64s
 
@@ -155,7 +155,7 @@ def _correlation(values: Floats, blocks: Int64s) -> tuple[float, float] | None:
     there = ~np.isnan(values).any(axis=1)
     if there.sum() < _FEWEST:
         return None
-    u, v = (rankdata(values[there, k]) for k in (0, 1))
+    u, v = (middle_ranks(values[there, k]) for k in (0, 1))
     u, v = u - u.mean(), v - v.mean()
     if u.std() == 0 or v.std() == 0:
         return None
