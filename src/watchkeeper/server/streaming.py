@@ -23,17 +23,25 @@ class Streamed(StreamingResponse):
     async def begin(
         cls, lane: Lane, pieces: Iterator[bytes], media_type: str, done: Callable[[], None] | None = None
     ) -> Streamed:
-        """Make the first piece in a thread of ``lane``, and return the answer; ``done`` is called at its end."""
+        """Make the first piece in a thread of ``lane``, and return the answer; ``done`` is called at its end, once.
+
+        Where all was made it is called before the last bytes go out: who has read the answer to its end may ask again at once.
+        """
+        left = [done] if done else []
+
+        def over(*_: object) -> None:
+            while left:
+                left.pop()()
 
         def end() -> None:
-            lane.post(functools.partial(_close, pieces)).add_done_callback(lambda _: done() if done else None)
+            lane.post(functools.partial(_close, pieces)).add_done_callback(over)
 
         try:
             first = await lane.run(functools.partial(next, pieces, None), begun=True)
         except BaseException:
             end()
             raise
-        made = cls(_rest(lane, pieces, first), media_type=media_type)
+        made = cls(_rest(lane, pieces, first, over), media_type=media_type)
         made._end = end
         return made
 
@@ -45,11 +53,14 @@ class Streamed(StreamingResponse):
             self._end()
 
 
-async def _rest(lane: Lane, pieces: Iterator[bytes], first: bytes | None) -> AsyncIterator[bytes]:
+async def _rest(
+    lane: Lane, pieces: Iterator[bytes], first: bytes | None, over: Callable[[], None]
+) -> AsyncIterator[bytes]:
     piece = first
     while piece is not None:
         yield piece
         piece = await lane.run(functools.partial(next, pieces, None), begun=True)
+    over()
 
 
 def _close(pieces: Iterator[bytes]) -> None:
