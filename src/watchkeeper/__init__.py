@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from watchkeeper.profiles.profile import merge as merge
     from watchkeeper.report.report import Report as Report
     from watchkeeper.schema import Schema as Schema
+    from watchkeeper.training.pytorch.watched import watch as watch
 
 _HOMES = {
     "Judging": "watchkeeper.metrics.learning",
@@ -53,6 +54,7 @@ _HOMES = {
     "threshold_curve": "watchkeeper.metrics.curves",
     "validation_curve": "watchkeeper.metrics.learning",
     "value_curve": "watchkeeper.metrics.value",
+    "watch": "watchkeeper.training.pytorch.watched",
 }
 __all__ = [
     "Judging",
@@ -76,6 +78,7 @@ __all__ = [
     "threshold_curve",
     "validation_curve",
     "value_curve",
+    "watch",
 ]
 
 
@@ -87,7 +90,14 @@ def __getattr__(name: str) -> object:
 
         return version("watchkeeper")
     if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        try:
+            return getattr(importlib.import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            from watchkeeper.errors import MissingExtra
+
+            raise MissingExtra("torch", "torch", "Watching a training in PyTorch") from error
     from watchkeeper.errors import nearest
 
     near = nearest(name, __all__)

@@ -1,0 +1,120 @@
+"""A finding: what a training detector says, with the numbers it says it from, and what to do about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from watchkeeper.training.advice import ADVICE
+
+Severity = Literal["info", "warning", "critical"]
+SEVERITIES: tuple[Severity, ...] = ("info", "warning", "critical")
+DOCS = "https://github.com/watchkeeper/watchkeeper/blob/main/docs/how-to/training-problems.md"
+CERTAIN, LIKELY, POSSIBLE = 1.0, 0.8, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem of a run.
+
+    Attributes
+    ----------
+    problem
+        Its name, such as ``vanishing_gradient``; :data:`watchkeeper.training.advice.ADVICE` says what to do about each.
+    step
+        The optimizer's step, from 0, at which it shows.
+    words
+        One sentence that says what was seen.
+    severity
+        *critical*: the run is not worth going on with as it is; *warning*: look at it; *info*: known, and may be meant.
+    layer
+        The parameter or module concerned; None where it is the whole run.
+    numbers
+        What the sentence rests on, by name.
+    confidence
+        1 for what is exact, .8 for what rests on statistics, .5 for a hint.
+    symptom
+        Whether it also occurs in healthy runs, and so counts only where the run does not learn.
+    """
+
+    problem: str
+    step: int
+    words: str
+    severity: Severity = "warning"
+    layer: str | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    confidence: float = LIKELY
+    symptom: bool = False
+
+    def __post_init__(self) -> None:
+        if self.problem not in ADVICE:
+            raise ValueError(f"there is no advice on {self.problem!r}")
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in words."""
+        return ADVICE[self.problem]
+
+    @property
+    def link(self) -> str:
+        """Where the documentation says more."""
+        return f"{DOCS}#{self.problem.replace('_', '-')}"
+
+    def at_most(self, severity: Severity) -> Finding:
+        """Return the finding with its severity capped."""
+        least = min(SEVERITIES.index(self.severity), SEVERITIES.index(severity))
+        return replace(self, severity=SEVERITIES[least])
+
+    def __str__(self) -> str:
+        where = f" [{self.layer}]" if self.layer else ""
+        return f"{self.severity} at step {self.step:,}{where}: {self.words} {self.advice}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, as JSON takes them."""
+        numbers = {name: float(v) if math.isfinite(v) else str(v) for name, v in self.numbers.items()}
+        return {
+            "problem": self.problem,
+            "step": self.step,
+            "severity": self.severity,
+            "layer": self.layer,
+            "words": self.words,
+            "advice": self.advice,
+            "link": self.link,
+            "numbers": numbers,
+            "confidence": self.confidence,
+        }
+
+
+class Findings:
+    """The findings of a run, the first of each problem and layer; a worse one later takes its place, its first step kept."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str | None], Finding] = {}
+
+    def add(self, finding: Finding) -> Finding | None:
+        """Take a finding; return it where it is new or worse than what was known, else None."""
+        key = finding.problem, finding.layer
+        known = self._found.get(key)
+        if known is not None and SEVERITIES.index(finding.severity) <= SEVERITIES.index(known.severity):
+            return None
+        self._found[key] = finding
+        return finding
+
+    def __iter__(self) -> Iterator[Finding]:
+        order = {severity: -place for place, severity in enumerate(SEVERITIES)}
+
+        def place(f: Finding) -> tuple[int, float, int, str, str]:
+            return order[f.severity], -f.confidence, f.step, f.problem, f.layer or ""
+
+        return iter(sorted(self._found.values(), key=place))
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @property
+    def worst(self) -> Severity | None:
+        """The greatest severity; None where there is no finding."""
+        known = [SEVERITIES.index(f.severity) for f in self._found.values()]
+        return SEVERITIES[max(known)] if known else None

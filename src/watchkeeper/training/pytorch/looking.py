@@ -1,0 +1,280 @@
+"""Hooks on the model and on the loss: inputs, outputs and targets of some steps, the mode, gradients left over, the probe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from watchkeeper.sketches.kernel import Floats
+from watchkeeper.training.pytorch import head
+from watchkeeper.training.pytorch import model as models
+from watchkeeper.training.pytorch.norms import norms
+from watchkeeper.training.pytorch.probe import Probe, first_bad_module
+from watchkeeper.training.pytorch.settings import Guard, Row, Settings
+from watchkeeper.training.pytorch.stepping import Stepping
+from watchkeeper.training.run import Event, Run
+
+EVAL_STEPS = 3
+STALE = frozenset({1, 2, 5})
+STALE_EVERY = 100
+FIRST_PROBES = (0, 20, 60)
+SURE = 8
+"""So many rows must agree before outputs are called probabilities."""
+
+
+class Looking:
+    """What the model's and the loss's calls show."""
+
+    def __init__(
+        self, model: nn.Module, loss: Any, run: Run, settings: Settings, guard: Guard, stepping: Stepping
+    ) -> None:
+        self._model, self._base = model, models.base_of(model)
+        self._run, self._settings, self._stepping = run, settings, stepping
+        self._forgetful = models.forgetful(self._base)
+        self._probe: Probe | None = Probe(self._base, settings.probe_rows)
+        if not self._probe.useful or _is_sharded(model):
+            self._probe = None
+        self._next_probe = FIRST_PROBES[0]
+        self._probes = self._batch_rows = self._eval_steps = 0
+        self._wrong = self._scaled_down = 0
+        self._last_scale = 0.0
+        self._handles: list[Any] = []
+        compiled = getattr(model, "_compiled_call_impl", None) is not None
+        if not compiled:
+            self._handles.append(model.register_forward_hook(_uncompiled(guard(self._forward)), with_kwargs=True))
+        if isinstance(loss, nn.Module):
+            self._handles.append(loss.register_forward_hook(_uncompiled(guard(self._loss))))
+        self.begin(0)
+
+    def begin(self, step: int) -> None:
+        """Begin a step."""
+        self._step = step
+        self._due = self._settings.due(step)
+        self._modes: set[bool] = set()
+        self._rows: dict[str, Row] = {}
+        self._pending: list[Event] = []
+        self._output: torch.Tensor | None = None
+        self._inputs: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        self._left: torch.Tensor | None = None
+        self._half = False
+
+    def _forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        if not torch.is_grad_enabled():
+            return
+        self._modes.add(self._model.training)
+        self._inputs = args, kwargs
+        if self._probe is not None and not self._probe.full:
+            self._probe.keep(args, kwargs)
+        if self._step < 3 and torch.is_autocast_enabled(self._device(args)):
+            self._half = torch.get_autocast_dtype(self._device(args)) == torch.float16
+        tensors = [t for t in head.tensors_in(output) if t.is_floating_point()]
+        if not tensors:
+            return
+        self._output = tensors[-1].detach() if isinstance(output, tuple) else tensors[0].detach()
+        watched = self._step in STALE or (self._step and self._step % STALE_EVERY == 0)
+        first = next((t for t in tensors if t.requires_grad), None)
+        if watched and first is not None:
+            first.register_hook(self._backward)
+        if self._due and "input" not in self._rows:
+            self._input(args, kwargs)
+
+    def _device(self, args: tuple[Any, ...]) -> str:
+        first = next(head.tensors_in(args), None)
+        return first.device.type if first is not None else "cpu"
+
+    def _input(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        first = next(head.tensors_in((args, kwargs)), None)
+        if first is None or first.dim() < 2:
+            return
+        self._batch_rows = max(self._batch_rows, first.shape[0])
+        if first.is_floating_point() and first.shape[0] >= SURE and not self._run.has("input", 5):
+            self._rows["input"] = head.input_vector(first), head.INPUT
+
+    def _backward(self, gradient: torch.Tensor) -> None:
+        """At the start of a backward pass: what is left of the last step's gradients; the least of the step's passes."""
+        left = self._stepping.gradients()
+        found = torch.stack(norms(left)).sum() if left else torch.zeros((), device=gradient.device)
+        self._left = found if self._left is None else torch.minimum(self._left, found)
+
+    def _loss(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        if torch.is_grad_enabled() and self._due and len(args) > 1:
+            self._head(args[0], args[1])
+
+    def _head(self, output: torch.Tensor, target: torch.Tensor | None) -> None:
+        kind = self._run.loss
+        elementwise = kind in {"mse", "mae", "bce", "bce_logits"}
+        if target is not None and elementwise and head.shapes_differ(output, target):
+            shapes = f"{tuple(output.shape)} and {tuple(target.shape)}"
+            words = f"Output and target have the shapes {shapes}: each is compared with every other."
+            self._pending.append(Event("head_mismatch", self._step, words=words))
+            return
+        if kind in {"cross_entropy", "nll"} and output.dim() > 1:
+            classes = output.shape[1] if output.dim() > 1 else 1
+            self._run.classes = self._run.classes or classes
+            self._run.facts["sequence"] = output.dim() > 2 or self._run.facts.get("sequence", False)
+            if classes == 1:
+                words = (
+                    "Cross entropy over a single output is always 0: use one output a class, or binary cross entropy."
+                )
+                self._pending.append(Event("head_mismatch", self._step, words=words))
+        self._rows["head"] = head.head_vector(output, target), head.HEAD
+        classes = self._run.classes or 0
+        if (
+            target is not None
+            and 2 <= classes <= head.MOST_CLASSES
+            and kind in {"cross_entropy", "nll", "bce_logits", "bce"}
+        ):
+            if target.is_floating_point() and kind in {"cross_entropy", "nll"}:
+                return
+            if kind in {"bce_logits", "bce"} and output.dim() > 1 and output.shape[-1] > 1:
+                return
+            wanted, given = head.class_counts(output, target, classes, kind)
+            names = [str(c) for c in range(classes)]
+            self._rows |= {"targets": (wanted, names), "predictions": (given, names)}
+
+    def take(self, step: int, target: torch.Tensor | None) -> dict[str, Row]:
+        """Return what the step showed: vectors on the device, with the names of their columns."""
+        if self._due and "head" not in self._rows and self._output is not None and self._run.loss is not None:
+            known = target is not None
+            if known or self._run.loss in {"cross_entropy", "bce_logits", "bce"}:
+                self._head(self._output, target)
+        if self._left is not None:
+            self._rows["stale"] = self._left, ("left",)
+        if self._probe is not None and self._probe.held and step >= self._next_probe:
+            self._rows |= {n: (v, self._probe.columns(n)) for n, v in self._probe.run().items()}
+            self._plan_probe(step)
+        return self._rows
+
+    def _plan_probe(self, step: int) -> None:
+        assert self._probe is not None
+        self._probes += 1
+        if self._probes < len(FIRST_PROBES):
+            self._next_probe = FIRST_PROBES[self._probes]
+            return
+        work = self._probe.held / max(self._batch_rows, 1) / 3  # a step is a forward pass and about two more
+        self._next_probe = step + max(self._settings.every, round(work / max(self._settings.probe_share, 1e-6)))
+
+    def events(self, step: int) -> Iterator[Event]:
+        """Yield what is exact and known without waiting for the device."""
+        yield from self._pending
+        self._eval_steps = self._eval_steps + 1 if self._modes == {False} else 0
+        if self._eval_steps >= EVAL_STEPS and self._forgetful:
+            words = (
+                f"The model is in evaluation mode in {self._eval_steps} training steps: no dropout, frozen statistics."
+            )
+            yield Event("evaluation_mode", step, words=words)
+        if self._half and self._stepping.scaler is None:
+            yield Event(
+                "mixed_precision", step, words="The forward pass runs in float16, and no gradient scaler is used."
+            )
+        self._half = False
+
+    def diagnose(self, step: int) -> Event:
+        """Return where something that is not finite comes from: the forward pass is made again. Waits for the device."""
+        layers, module = self._stepping.bad_layers(), None
+        if self._inputs is not None and not _is_sharded(self._model):
+            module = first_bad_module(self._base, *self._inputs)
+        numbers = {"layers": float(len(layers))}
+        if module is not None:
+            given = module.removeprefix("the input of ")
+            words = f"The first output that is not finite is that of {module}."
+            if given != module:
+                words = f"What comes into {given} is not finite already: look at the batch."
+            return Event("non_finite", step, given, numbers, words)
+        last = layers[-1] if layers else None
+        words = f"The outputs are finite; the gradients of {len(layers)} layers, {last} the last of them, are not."
+        return Event("non_finite", step, last, numbers, words)
+
+    def judge(self, name: str, step: int, values: Floats) -> Iterator[Event]:
+        """Yield what vectors that have arrived show for certain."""
+        look = {"head": self._of_head, "input": self._of_input, "stale": self._of_stale}
+        look |= {"scale": self._of_scale, "replicas": self._of_replicas}
+        yield from look[name](step, values)
+
+    def _of_head(self, step: int, values: Floats) -> Iterator[Event]:
+        error, low, high, _, _, least, most = values
+        kind = self._run.loss
+        shares = low >= 0 and high <= 1 + 1e-6
+        if kind == "cross_entropy" and shares and error < 1e-3 and (self._run.classes or 2) > 1:
+            words = "The outputs are probabilities already, and cross entropy takes their softmax again."
+            yield Event("head_mismatch", step, words=words)
+        self._wrong = self._wrong + 1 if kind == "bce_logits" and shares and low > 0 and high < 1 else 0
+        if self._wrong >= 5:
+            words = f"The outputs lie between {low:.3g} and {high:.3g}, and this loss takes their sigmoid again."
+            yield Event("head_mismatch", step, words=words)
+        if kind == "nll" and high > 1e-6:
+            words = (
+                f"The outputs reach {high:.3g}; this loss takes log-probabilities, which are at most 0 (log_softmax)."
+            )
+            yield Event("head_mismatch", step, words=words)
+        if kind == "bce_logits" and (most > 1 or least < 0):
+            words = f"Targets lie between {least:.3g} and {most:.3g}; binary cross entropy takes 0 to 1."
+            yield Event("head_mismatch", step, words=words)
+
+    def _of_input(self, step: int, values: Floats) -> Iterator[Event]:
+        mean, sd, low, high, centre, greatest, least, _ = values
+        minor = {"minor": 1.0} if self._run.facts.get("normalised") else {}
+        numbers = {
+            "mean": float(mean),
+            "sd": float(sd),
+            "greatest_sd": float(greatest),
+            "least_sd": float(least),
+        } | minor
+        if not all(map(_finite, (mean, sd))):
+            yield Event("input_scale", step, None, numbers, "The inputs hold a number that is not finite.")
+        elif sd > 10 or greatest > 10:
+            ratio = f", {greatest / least:.3g} times the least" if _finite(least) and greatest > 100 * least else ""
+            words = f"Inputs go from {low:.4g} to {high:.4g}; the greatest standard deviation is {greatest:.3g}{ratio}."
+            yield Event("input_scale", step, None, numbers, words)
+        elif 0 < sd < 0.01:
+            words = f"Inputs have a standard deviation of {sd:.2g}: they may have been scaled twice."
+            yield Event("input_scale", step, None, numbers, words)
+        elif centre > 10:
+            words = f"A feature's mean is {centre:.3g} times its standard deviation."
+            yield Event("input_scale", step, None, numbers, words)
+
+    def _of_stale(self, step: int, values: Floats) -> Iterator[Event]:
+        if values[0] > 0:
+            words = "Gradients of the last step were still there when the next backward pass began: they add up."
+            yield Event("stale_gradient", step, numbers={"norm": float(values[0])}, words=words)
+
+    def _of_scale(self, step: int, values: Floats) -> Iterator[Event]:
+        self._run.facts["scaled"] = True
+        self._scaled_down = self._scaled_down + 1 if values[0] < self._last_scale else 0
+        self._last_scale = float(values[0])
+        if values[0] < 1 or self._scaled_down >= 5:
+            words = f"The gradient scale is down to {values[0]:.3g}: steps are skipped again and again."
+            yield Event("mixed_precision", step, numbers={"scale": float(values[0])}, words=words)
+
+    def _of_replicas(self, step: int, values: Floats) -> Iterator[Event]:
+        least, greatest = values
+        if greatest - least > 1e-6 * abs(greatest) or not _finite(greatest - least):
+            words = f"The ranks' weights differ: their checksums go from {least:.8g} to {greatest:.8g}."
+            yield Event("rank_desync", step, numbers={"least": float(least), "greatest": float(greatest)}, words=words)
+
+    def unhook(self) -> None:
+        """Take the hooks away."""
+        for handle in self._handles:
+            handle.remove()
+
+
+def _finite(value: Any) -> bool:
+    return bool(abs(float(value)) < float("inf"))
+
+
+def _is_sharded(model: nn.Module) -> bool:
+    flat = "FullyShardedDataParallel" in type(model).__name__
+    return flat or any(hasattr(p, "placements") for p in model.parameters())
+
+
+def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a hook that is not there while ``torch.compile`` traces, so that it breaks no graph."""
+
+    def called(*args: Any) -> None:
+        if not torch.compiler.is_compiling():
+            hook(*args)
+
+    return called

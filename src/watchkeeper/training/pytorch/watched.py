@@ -1,0 +1,241 @@
+"""Watch a training loop in PyTorch: hooks on the optimizer, the model and the loss; the loop stays as it is."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+from torch import nn
+
+from watchkeeper.errors import InputError
+from watchkeeper.sketches.kernel import Floats
+from watchkeeper.training.finding import Findings
+from watchkeeper.training.journal import Journal
+from watchkeeper.training.pytorch import model as models
+from watchkeeper.training.pytorch.head import loss_kind
+from watchkeeper.training.pytorch.looking import Looking
+from watchkeeper.training.pytorch.settings import Settings
+from watchkeeper.training.pytorch.stepping import Stepping
+from watchkeeper.training.pytorch.transfer import Transfer
+from watchkeeper.training.run import Event, Run
+from watchkeeper.training.watching import Sink, Watching
+
+
+def watch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer | Iterable[torch.optim.Optimizer] | None = None,
+    loss: Any = None,
+    *,
+    name: str = "run",
+    folder: str | Path | None = None,
+    sinks: Iterable[Sink] = (),
+    settings: Settings | None = None,
+) -> Watch:
+    """Watch the training of a model; the loop stays as it is but for ``watch.step(loss)`` after each step.
+
+    Parameters
+    ----------
+    model
+        The module that the loop calls: what ``torch.compile`` or ``DistributedDataParallel`` gave, where one is used.
+    optimizer
+        One or several; their step hooks say when a step was taken, so gradient accumulation and mixed precision need
+        nothing more. None: every ``watch.step`` counts as one.
+    loss
+        The loss module or function, or the name of its kind: ``cross_entropy``, ``nll``, ``bce_logits``, ``bce``, ``mse``,
+        ``mae`` or ``other``. From a module (``nn.CrossEntropyLoss()``) outputs and targets are seen too.
+    name, folder
+        What the run is called, and where it is written to: ``folder/name.jsonl``, read by ``watchkeeper training``.
+    sinks
+        Where else it is told to.
+    settings
+        How often it looks.
+
+    Raises
+    ------
+    InputError
+        The model has no parameters, or the kind of loss is not known.
+    """
+    settings = settings or Settings()
+    optimizers = [optimizer] if isinstance(optimizer, torch.optim.Optimizer) else list(optimizer or ())
+    return Watch(
+        model, optimizers, loss, _run(model, optimizers, loss, name, settings), _sinks(folder, name, sinks), settings
+    )
+
+
+def _run(
+    model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], loss: Any, name: str, settings: Settings
+) -> Run:
+    base = models.base_of(model)
+    layers, _ = models.layers_of(base, optimizers)
+    if not layers:
+        raise InputError("the model has no parameters: hand in the module that is trained.")
+    run = Run(name, "pytorch", layers, " and ".join(type(o).__name__ for o in optimizers), loss_kind(loss))
+    if run.loss not in {None, "cross_entropy", "bce_logits", "bce", "nll", "mse", "mae", "other"}:
+        raise InputError(
+            f"{run.loss!r} is no kind of loss. Known are cross_entropy, nll, bce_logits, bce, mse, mae and other."
+        )
+    run.classes, run.planned_steps = settings.classes, settings.steps
+    if run.classes is None and run.loss in {"bce", "bce_logits"}:
+        run.classes = 2
+    run.facts |= {
+        "alike_layers": models.alike_layers(base),
+        "weight_scales": models.weight_scales(base),
+        "normalised": models.normalised_first(base),
+        "epoch_steps": settings.epoch_steps,
+        "resumed": settings.resumed,
+    }
+    return run
+
+
+def _sinks(folder: str | Path | None, name: str, sinks: Iterable[Sink]) -> list[Sink]:
+    if _rank():
+        return []
+    return [*sinks, *([Journal(Path(folder) / f"{name}.jsonl")] if folder is not None else [])]
+
+
+def _rank() -> int:
+    started = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_rank() if started else 0
+
+
+class Watch:
+    """A training being watched; :func:`watch` makes it. Also a context manager, which ends the watch.
+
+    Nothing in it waits for a GPU, and nothing in it can stop the run: an error in a hook ends the watch, is kept as a
+    finding and said once as a warning.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizers: Sequence[torch.optim.Optimizer],
+        loss: Any,
+        run: Run,
+        sinks: Iterable[Sink],
+        settings: Settings,
+    ) -> None:
+        self._watching = Watching(run, sinks, quiet=_rank() > 0)
+        self._transfer = Transfer()
+        self._settings = settings
+        self._step = 0
+        self._losses: list[torch.Tensor] = []
+        base = models.base_of(model)
+        _, parameters = models.layers_of(base, optimizers)
+        guard = self._guard
+        self._stepping = Stepping(model, parameters, optimizers, settings, guard)
+        self._looking = Looking(model, loss, run, settings, guard, self._stepping)
+        self._stepping.broken = self._diagnose
+        for layer in models.frozen_statistics(base):
+            words = (
+                f"{layer} has a momentum of 0: the statistics that it uses in evaluation never move from their start."
+            )
+            self._watching.note(Event("train_eval_gap", 0, layer, words=words))
+
+    @property
+    def run(self) -> Run:
+        """What is recorded."""
+        return self._watching.run
+
+    @property
+    def findings(self) -> Findings:
+        """What was found so far, the worst first. Waits for what is on its way from a GPU."""
+        self._transfer.collect(wait=True)
+        self._watching.look()
+        return self._watching.findings
+
+    @property
+    def unchecked(self) -> dict[str, str]:
+        """What could not be looked for, and why."""
+        return self._watching.unchecked
+
+    def step(self, loss: torch.Tensor | float, target: torch.Tensor | None = None) -> None:
+        """Take the loss of a batch, after ``optimizer.step()``; of each micro-batch where gradients are accumulated.
+
+        ``target`` is looked at in some steps, where the loss is no module that shows it. Never raises.
+        """
+        self._guard(self._take)(loss, target)
+
+    def validation(self, **metrics: float) -> None:
+        """Take metrics of held-out rows, such as ``loss=.3, accuracy=.9``; ``loss`` is what overfitting is judged by."""
+        self._watching.validation(self._step, {name: float(value) for name, value in metrics.items()})
+        self._watching.tick(self._step)
+
+    def clip_grad_norm_(self, max_norm: float) -> torch.Tensor:
+        """Clip gradients as ``torch.nn.utils.clip_grad_norm_`` does, and record the norm before it. Returns that norm."""
+        return self._stepping.clip(max_norm)
+
+    def _take(self, loss: torch.Tensor | float, target: torch.Tensor | None) -> None:
+        value = loss.detach() if isinstance(loss, torch.Tensor) else torch.tensor(float(loss))
+        self._losses.append(value.reshape(-1).float().mean() if value.dim() else value.float())
+        if not self._stepping.stepped:
+            return
+        step = self._step
+        rows = self._stepping.take() | self._looking.take(step, target)
+        whole = self._losses[0] if len(self._losses) == 1 else torch.stack(self._losses).mean()
+        for name, (vector, columns) in rows.items():
+            self._transfer.send(vector, functools.partial(self._arrived, name, step, columns))
+        for event in self._looking.events(step):
+            self._watching.note(event)
+        self._transfer.send(whole, lambda values: self._watching.loss(step, float(values[0])))
+        self._losses, self._step = [], step + 1
+        self._stepping.begin(self._step)
+        self._looking.begin(self._step)
+        self._transfer.collect()
+
+    def _arrived(self, name: str, step: int, columns: Sequence[str], values: Floats) -> None:
+        if name in {"head", "input", "stale", "scale", "replicas"}:
+            for event in self._looking.judge(name, step, values):
+                self._watching.note(event)
+        if name not in {"stale", "replicas"}:
+            self._watching.add(name, step, values, columns)
+
+    def _diagnose(self) -> None:
+        """Say where something that is not finite comes from, before the step spoils the weights."""
+        self._watching.note(self._looking.diagnose(self._step))
+
+    def _guard(self, hook: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a hook that never raises."""
+
+        @functools.wraps(hook)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return hook(*args, **kwargs)
+            except Exception as error:  # whatever it is, training goes on
+                self._fail(error)
+                return None
+
+        return guarded
+
+    def _fail(self, error: Exception) -> None:
+        self._unhook()
+        words = f"Watching stopped at step {self._step:,}: {type(error).__name__}: {error}."
+        self._watching.note(Event("watching_failed", self._step, words=words))
+        self._watching.look()
+        warnings.warn(f"{words} The run goes on unwatched.", RuntimeWarning, stacklevel=2)
+
+    def _unhook(self) -> None:
+        self._stepping.unhook()
+        self._looking.unhook()
+
+    def close(self) -> None:
+        """End the watch: take the hooks away, wait for what is on its way, judge the run, close the sinks."""
+        self._unhook()
+        self._transfer.collect(wait=True)
+        self._watching.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        found = "\n".join(f"  {finding}" for finding in self._watching.findings)
+        return f"<watch of {self.run.name!r}: {self._step:,} steps, {found or 'nothing found'}>"
