@@ -16,10 +16,12 @@ from watchkeeper.training.watching import Watching
 
 FORMAT = "watchkeeper.run/1"
 _WRITTEN_AS_LOSS = "loss"
+HELD = 100
+"""At most so many lines are lost with a process that is killed."""
 
 
 class Journal:
-    """Writes a run to a file, a line a row; what is lost with the process is at most what one look gathers.
+    """Writes a run to a file, a line a row.
 
     A file of that name is replaced; the run of before is not mixed with this one.
     """
@@ -28,6 +30,7 @@ class Journal:
         self._path = path
         self._file: TextIO | None = None
         self._columns: set[str] = set()
+        self._held = 0
 
     def _line(self, run: Run, content: dict[str, Any]) -> None:
         if self._file is None:
@@ -38,6 +41,10 @@ class Journal:
                 raise Unwritable(str(self._path), str(error)) from error
             self._write({"format": FORMAT, "run": _head(run)})
         self._write(content)
+        self._held += 1
+        if self._held >= HELD and self._file is not None:
+            self._file.flush()
+            self._held = 0
 
     def _write(self, content: dict[str, Any]) -> None:
         assert self._file is not None
