@@ -292,6 +292,7 @@ def _check_values(schema: Schema) -> None:
     _check("privileged", list(schema.privileged.values()), _is_labels, "a mapping to labels")
     score = list(schema.score.values()) if isinstance(schema.score, dict) else [schema.score]
     _check("score", score, lambda v: v == [None] or _is_names(v), "a name, or a mapping of class to name")
+    _check("many_classes", schema.many_classes, lambda v: isinstance(v, bool), "True or False")
     _check("positive", schema.positive, lambda v: _is_labels([v]), "a label")
     _check("threshold", [schema.threshold], lambda v: all(map(_is_number, v)), "a finite number")
     scale = [0.0] if schema.naive_scale is None else [schema.naive_scale]

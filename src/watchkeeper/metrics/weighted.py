@@ -127,7 +127,7 @@ def number_metric(name: str, outcome: WeightedNumberOutcome, days: Sequence[Weig
         return _ratio(outcome.terms.gram, grams, ERROR_TERMS.index(term), scale)  # type: ignore[arg-type]
     if name == "rmse":
         square = number_metric("mse", outcome, days)
-        root = math.sqrt(square.value) if square.known else math.nan
+        root = math.sqrt(max(square.value, 0.0)) if square.known else math.nan
         error = square.error / (2 * root) if root > 0 else 0.0
         low, high = math.sqrt(max(square.low, 0.0)), math.sqrt(max(square.high, 0.0))
         return replace(square, value=root, low=low, high=high, error=error) if square.known else UNKNOWN
@@ -173,4 +173,5 @@ def _smooth(value: float, gradient: Floats, gram: Floats, days: Sequence[Floats]
 
 def _effective(total: float, squares: float) -> int:
     """Return how many rows of one weight would say as much."""
-    return max(round(total * total / squares), 1) if squares > 0 else 0
+    rows = total * total / squares if squares > 0 else 0.0
+    return max(round(rows), 1) if 0 < rows < math.inf else 0
