@@ -20,6 +20,7 @@ from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.tasks import Outcome, plain_outcome
 from watchkeeper.report import outcome_view, words
 from watchkeeper.report.change_words import changes
+from watchkeeper.report.curve_view import curves
 from watchkeeper.report.distribution import distribution, summary
 from watchkeeper.report.joint_words import joint_view
 from watchkeeper.report.notices import notices
@@ -62,8 +63,10 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "performance": [metric_row(change, verdict) for change, verdict in comparison.performance],
         "confusion": _confusion(comparison),
         "calibration": _calibration(comparison),
-        "curves": outcome_view.curves(comparison),
+        "curves": curves(comparison),
         "classes": outcome_view.classes(comparison),
+        "errors": outcome_view.errors(comparison),
+        "lists": outcome_view.lists(comparison),
         "timeline": _timeline(comparison),
         "segments": _segments(comparison),
         "columns": _columns(comparison),
