@@ -60,6 +60,41 @@ export interface TimePoint {
 /** One bar of the reliability diagram. */
 export interface CalibrationBin { lower: number; upper: number; n: number; score: number | null; rate: number | null; low: number | null; high: number | null }
 
+/** Numbers that belong together, one for each point; null where there is none (the first threshold selects nothing). */
+export type Points = (number | null)[];
+interface CurveOf { threshold: Points; selected: Points; n: number; resolution: number }
+/** Curves over falling thresholds, at most 101 points of each; limits are pointwise. */
+export interface SideCurves {
+  roc: CurveOf & { false_positive_rate: Points; true_positive_rate: Points; low: Points; high: Points };
+  precision_recall: CurveOf & { precision: Points; recall: Points; low: Points; high: Points };
+  lift?: CurveOf & { gain: Points; low: Points; high: Points; lift: Points };
+  threshold?: CurveOf & {
+    precision: Points; precision_low: Points; precision_high: Points; recall: Points; recall_low: Points; recall_high: Points;
+    specificity: Points; f1: Points; accuracy: Points;
+  };
+  best_f1?: { threshold: number | null; low: number | null; high: number | null; f1: number }; // low, high: what rows do not tell from it
+}
+
+/** One class or average of scikit-learn's report; `intervals` has the limits of each of the three. */
+export interface ClassLine {
+  precision: number | null; recall: number | null; "f1-score": number | null; support: number;
+  intervals: Record<"precision" | "recall" | "f1-score", [number | null, number | null]>;
+}
+/** scikit-learn's dict: a line for each class, then accuracy and the averages. */
+export type ClassReport = Record<string, ClassLine | number | null | [number | null, number | null]>;
+
+/** Errors (target minus prediction) of a regression or forecast; `horizon` names the segments by how far ahead. */
+export interface Errors {
+  distribution: Extract<Distribution, { kind: "numeric" }>;
+  quantiles: Record<"reference" | "current", { q: number; value: number | null }[]>;
+  n: [number, number];
+  horizon: string | null;
+}
+
+type ListMetric = "ndcg" | "hit_rate" | "recall_at_k";
+/** How good ranked lists are that are cut after so many rows. */
+export interface Lists { lengths: number[]; reference: Record<ListMetric, Estimate[]>; current: Record<ListMetric, Estimate[]> }
+
 export interface Summary {
   rows: number; nulls: number; nans: number; infinities: number;
   distinct: number | null; distinct_exact: boolean;
@@ -96,7 +131,7 @@ export interface ColumnRow extends Check {
   kind: string;               // numeric, categorical, boolean, datetime, text, ...
   role: string;               // feature, score, prediction, target, segment, ...
   metric: string;             // name of the effect: wasserstein (in sd of the reference) or jensen_shannon
-  importance: number | null;  // part of all importance, where the reference says
+  importance?: number | null; // part of all importance, where the reference says
   distances: MetricRow[];     // every univariate drift metric of the column (current holds the value), with its own p-value
   tests: Record<string, number>; // p-values that the evidence is made of: g, kolmogorov_smirnov, mean
   changes: ColumnPart[];      // what changed, of columns that alarm: shift, spread, tails, categories, nulls, a unit that is guessed
@@ -127,10 +162,14 @@ export interface CompareView {
   performance: MetricRow[];
   confusion: { classes: string[]; reference: number[][]; current: number[][] } | null; // [label][prediction]
   calibration: { reference: CalibrationBin[]; current: CalibrationBin[] } | null;
+  curves?: { reference: SideCurves; current: SideCurves } | null;        // of a binary task
+  classes?: { reference: ClassReport; current: ClassReport; all?: number } | null; // all: so many classes there are, where not all are told
+  errors?: Errors | null;     // of a regression or forecast
+  lists?: Lists | null;       // of a ranking
   timeline: TimePoint[];
   segments: SegmentRow[];
   columns: ColumnRow[];       // sorted: what changed most first
-  multivariate: Multivariate | null; // where it was asked for
+  multivariate?: Multivariate | null; // where it was asked for
 }
 
 export type View = CompareView;
