@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from watchkeeper.detection.comparison import Comparison
 from watchkeeper.errors import InputError
 from watchkeeper.metrics.best_f1 import best_f1
 from watchkeeper.metrics.curves import (
@@ -31,12 +30,12 @@ _DRAWN = {
 """What each curve is read from, and the arrays that its drawing goes along."""
 
 
-def curves(comparison: Comparison) -> dict[str, Any] | None:
+def curves(reference: Profile, current: Profile) -> dict[str, Any] | None:
     """Return the curves of a binary task, at most 101 points each, and the best threshold; None where a side has none."""
-    if comparison.reference.schema.task != "binary":
+    if reference.schema.task != "binary":
         return None
     try:
-        return {"reference": _side(comparison.reference), "current": _side(comparison.current)}
+        return {"reference": _side(reference), "current": _side(current)}
     except InputError:  # no scores, or labels of one class only
         return None
 

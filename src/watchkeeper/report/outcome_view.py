@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import days_of
 from watchkeeper.errors import InputError
 from watchkeeper.metrics import ranking
@@ -23,15 +22,15 @@ _BY_LENGTH = {"ndcg": ranking.ndcg, "hit_rate": ranking.hit_rate, "recall_at_k":
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def classes(comparison: Comparison) -> dict[str, Any] | None:
+def classes(reference: Profile, current: Profile) -> dict[str, Any] | None:
     """Return the report by class of both sides, in scikit-learn's layout; None for other tasks and without labels.
 
     Of more than 400 classes, those whose misses grew most and those with the most rows; ``all`` says how many there are.
     """
-    if comparison.reference.schema.task not in {"binary", "multiclass", "multilabel"}:
+    if reference.schema.task not in {"binary", "multiclass", "multilabel"}:
         return None
     try:
-        found = {side: classification_report(profile) for side, profile in _sides(comparison).items()}
+        found = {side: classification_report(profile) for side, profile in _sides(reference, current).items()}
     except InputError:
         return None
     lines = {side: {line.name: line for line in report.classes} for side, report in found.items()}
@@ -59,9 +58,9 @@ def _more_misses(name: str, reference: dict[str, ReportLine], current: dict[str,
     return (before.recall.value - after.recall.value) * after.support if before and after else 0.0
 
 
-def errors(comparison: Comparison) -> dict[str, Any] | None:
+def errors(reference: Profile, current: Profile) -> dict[str, Any] | None:
     """Return how errors (target minus prediction) are distributed, for regression and forecasting; None without labels."""
-    sides = {side: plain_outcome(profile.outcome) for side, profile in _sides(comparison).items()}
+    sides = {side: plain_outcome(profile.outcome) for side, profile in _sides(reference, current).items()}
     found = [o.residuals for o in sides.values() if isinstance(o, RegressionOutcome) and o.residuals.count]
     if len(found) < len(sides):
         return None
@@ -72,14 +71,14 @@ def errors(comparison: Comparison) -> dict[str, Any] | None:
             for side, one in zip(sides, found, strict=True)
         },
         "n": [one.count for one in found],
-        "horizon": comparison.reference.schema.horizon,
+        "horizon": reference.schema.horizon,
     }
 
 
-def lists(comparison: Comparison) -> dict[str, Any] | None:
+def lists(reference: Profile, current: Profile) -> dict[str, Any] | None:
     """Return how good the first 1, 2, 3, 5, 10 and 20 rows of the lists are, for ranking; None where no list is judged."""
     found: dict[str, Any] = {}
-    for side, profile in _sides(comparison).items():
+    for side, profile in _sides(reference, current).items():
         outcome = plain_outcome(profile.outcome)
         if not isinstance(outcome, RankingOutcome):
             return None
@@ -96,5 +95,5 @@ def _plain(estimate: Estimate) -> dict[str, Any]:
     return {name: getattr(estimate, name) for name in ("value", "low", "high", "n")} | {"coverage": None}
 
 
-def _sides(comparison: Comparison) -> dict[str, Profile]:
-    return {"reference": comparison.reference, "current": comparison.current}
+def _sides(reference: Profile, current: Profile) -> dict[str, Profile]:
+    return {"reference": reference, "current": current}

@@ -19,7 +19,7 @@ const ORDERS: [Order, string][] = [
   ["name", "name"],
 ];
 const TITLES: Record<Score, string> = { precision: "precision", recall: "recall", "f1-score": "F1" };
-const titleOf = (line: Line, score: Score) => (line.name === "accuracy" && line.average ? "accuracy" : TITLES[score]);
+const titleOf = (line: Line, score: Score) => (line.name === "accuracy" && line.average && score === "f1-score" ? "accuracy" : TITLES[score]);
 
 function marksOf(line: Line): Mark[] {
   return (["reference", "current"] as const).flatMap((role): Mark[] => {
@@ -38,7 +38,7 @@ const missedText = (line: Line) => (line.missed === null ? "–" : signed(line.m
 
 function Pair({ before, after, title }: { before: number | null; after: number | null; title: string }) {
   return (
-    <td className="number" data-side={title}>
+    <td className={before === null && after === null ? "number blank" : "number"} data-side={title}>
       {after === null ? "–" : <b>{fixed(after, 3)}</b>}
       {before !== null && <small>was {fixed(before, 3)}</small>}
     </td>
@@ -70,7 +70,7 @@ function Row({ line, span, positive }: { line: Line; span: Span; positive: boole
         <b>{current ? count(current.support) : "–"}</b>
         <small>was {reference ? count(reference.support) : "–"}</small>
       </td>
-      <td className="number" data-side="rows lost">
+      <td className={line.average ? "number blank" : "number"} data-side="rows lost">
         {line.average ? "" : missedText(line)}
       </td>
     </tr>

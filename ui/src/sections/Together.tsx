@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { extent } from "../base/extent";
-import { fixed, short, words } from "../base/format";
+import { fixed, interval, short, words } from "../base/format";
 import { floors, pText } from "../base/judge";
 import type { Cell } from "../base/save";
 import { Chip } from "../charts/Chip";
@@ -41,6 +41,12 @@ function barOf(check: Check): Mark | null {
   return { role: "bar", value: times, low: limit(check.effect_low), high: limit(check.effect_high), colour: COLOURS[check.verdict ?? "ok"] };
 }
 
+/** The interval of the value, where effects are values less those of chance. */
+function spanText({ metric, value, effect, effect_low: low, effect_high: high }: Check): string {
+  if (metric !== "classifier_drift" || value === null || effect === null || low === null || high === null) return "";
+  return interval(low + value - effect, high + value - effect, 3);
+}
+
 function CheckRow({ check, span }: { check: Check; span: Span }) {
   const [open, setOpen] = useState(false);
   const times = floors(check);
@@ -61,6 +67,7 @@ function CheckRow({ check, span }: { check: Check; span: Span }) {
         </td>
         <td className="number" data-side="value">
           <b>{fixed(check.value, 3)}</b>
+          <small>{spanText(check)}</small>
           <small>{times === null ? "" : `${times.toFixed(1)}× floor`}</small>
         </td>
         <td className="verdict">
