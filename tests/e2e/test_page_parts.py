@@ -239,9 +239,7 @@ def test_regressions_show_how_errors_are_distributed(show: Show, tmp_path: Path)
     for spread in (1.0, 2.0):
         x = rng.normal(size=900)
         sides.append({"y": 5 * x + spread * rng.normal(size=900), "prediction": 5 * x, "x": x})
-    page = opened(
-        show, wk.compare(*sides, schema=wk.Schema(target="y", prediction="prediction", task="regression"))
-    )
+    page = opened(show, wk.compare(*sides, schema=wk.Schema(target="y", prediction="prediction", task="regression")))
     assert parts(page) == {"errors"}
     errors = [np.asarray(side["y"]) - np.asarray(side["prediction"]) for side in sides]
     cells = page.locator(".quantiles tbody tr").first.locator("td")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from live import Live, live, make_secrets
 
+from watchkeeper import classification_report, roc_curve
+from watchkeeper.metrics.classification import confusion_matrix
+from watchkeeper.pipeline.catalog import Version
 from watchkeeper.pipeline.measure import NUMBERS
 from watchkeeper.pipeline.values import MeasurementQuery, Target
 from watchkeeper.server.app import create_app
@@ -92,6 +96,43 @@ def test_the_numbers_are_those_of_the_measurements(served: Live) -> None:
             found = as_columns(document, metric[source]["value"])
             assert found.keys() == expected.keys()
             assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_outcomes_are_those_of_the_last_windows_with_labels(served: Live) -> None:
+    document = view(served, "outcome", MODEL)
+    for _ in range(7):  # each answer reads as much as its time allows
+        document = document if document["whole"] else view(served, "outcome", MODEL)
+    assert document["whole"]
+    assert (document["version"], document["count"], document["task"]) == ("2", 7, "binary")
+    first, last = (datetime.fromisoformat(document["span"][edge]) for edge in ("start", "end"))
+    target = Target("default", "late-flights", "production", "2")
+    profile = pipeline_of(served).profile(target, first, last)
+    assert document["classes"]["current"]["1"] == json.loads(json.dumps(classification_report(profile).to_dict()["1"]))
+    assert document["confusion"]["current"] == confusion_matrix(profile.outcome).tolist()
+    curve = document["curves"]["current"]["roc"]
+    assert curve["n"] == roc_curve(profile).n
+    assert curve["threshold"][0] is None
+
+
+def test_a_model_without_a_reference_has_no_outcomes_and_says_so(served: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Version, "reference", None)
+    document = view(served, "outcome", MODEL)
+    assert not document["has_reference"]
+    assert {document[part] for part in ("confusion", "calibration", "curves", "classes", "errors", "lists")} == {None}
+
+
+def test_drift_counts_by_what_the_model_makes_of_a_column(served: Live) -> None:
+    version = pipeline_of(served).catalog.version(Target("default", "late-flights", "production", "2"))
+    assert version.schema is not None
+    before = version.schema
+    names = [row["column"] for row in view(served, "drift", MODEL)["columns"]]
+    try:
+        version.schema = before.replace(importances={names[0]: 1.0, names[-1]: 10_000.0})
+        rows = view(served, "drift", MODEL)["columns"]
+    finally:
+        version.schema = before
+    assert [row["column"] for row in rows].index(names[0]) > 0
+    assert {row["column"]: row["importance"] for row in rows}[names[-1]] == pytest.approx(1.0, abs=1e-3)
 
 
 def test_drift_is_in_floors_and_the_strongest_comes_first(served: Live) -> None:

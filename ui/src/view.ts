@@ -55,6 +55,7 @@ export interface TimePoint {
   n: number; coverage: number | null;
   metrics: Record<string, Estimate>;        // realised, by metric name
   estimated: Record<string, Estimate>;      // by metric name
+  powered?: Record<string, Estimate>;       // by metric name, on the live page
 }
 
 /** One bar of the reliability diagram. */

@@ -1,4 +1,4 @@
-"""What outcomes hold beside their metrics, as the page's document takes it: classes, sizes of errors, lengths of lists."""
+"""What outcomes hold beside their metrics, as the page's documents take it: confusion, classes, sizes of errors, lists."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from watchkeeper.detection.performance import days_of
 from watchkeeper.errors import InputError
-from watchkeeper.metrics import ranking
+from watchkeeper.metrics import classification, ranking
 from watchkeeper.metrics.binning import histogram_cells
 from watchkeeper.metrics.class_report import ReportLine, classification_report
 from watchkeeper.metrics.estimate import Estimate
-from watchkeeper.profiles.outcome import RegressionOutcome
+from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome, RegressionOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.ranking import RankingOutcome
 from watchkeeper.profiles.tasks import plain_outcome
@@ -20,6 +20,35 @@ _MOST_CLASSES = 400
 _LENGTHS = (1, 2, 3, 5, 10, 20)
 _BY_LENGTH = {"ndcg": ranking.ndcg, "hit_rate": ranking.hit_rate, "recall_at_k": ranking.recall_at_k}
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def confusion(reference: Profile, current: Profile) -> dict[str, Any] | None:
+    """Return how often each class was predicted as each, ``[label][prediction]``; None for other tasks and without labels."""
+    outcomes = plain_outcome(reference.outcome), plain_outcome(current.outcome)
+    if not all(isinstance(o, BinaryOutcome | MulticlassOutcome) for o in outcomes):
+        return None
+    matrices = [classification.confusion_matrix(o) for o in outcomes]  # type: ignore[arg-type]
+    if not any(m.any() for m in matrices):
+        return None
+    schema = reference.schema
+    if schema.task == "binary":
+        names = [c for c in schema.classes if c != schema.positive] + [str(schema.positive)]
+    else:
+        names = [*schema.classes, "other"] if any(m[-1].any() or m[:, -1].any() for m in matrices) else schema.classes
+        matrices = [m[: len(names), : len(names)] for m in matrices]
+    return {"classes": names, "reference": matrices[0].tolist(), "current": matrices[1].tolist()}
+
+
+def calibration(reference: Profile, current: Profile) -> dict[str, Any] | None:
+    """Return the bars of the reliability diagram; None where a side has no probability with a label."""
+    found = {}
+    for side, profile in _sides(reference, current).items():
+        outcome = plain_outcome(profile.outcome)
+        if not isinstance(outcome, BinaryOutcome | MulticlassOutcome) or outcome.losses.count == 0:
+            return None
+        fields = ("lower", "upper", "n", "score", "rate", "low", "high")
+        found[side] = [{f: getattr(b, f) for f in fields} for b in classification.reliability(outcome)]
+    return found
 
 
 def classes(reference: Profile, current: Profile) -> dict[str, Any] | None:

@@ -11,13 +11,11 @@ from watchkeeper.detection.columns import ColumnChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange, calibrator_of, days_of, estimate_metric
 from watchkeeper.detection.verdict import Verdict
-from watchkeeper.metrics import classification
 from watchkeeper.metrics.chance import Chance
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, SEGMENT_METRICS, TASKS, Metric
-from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
-from watchkeeper.profiles.tasks import Outcome, plain_outcome
+from watchkeeper.profiles.tasks import Outcome
 from watchkeeper.report import outcome_view, words
 from watchkeeper.report.change_words import changes
 from watchkeeper.report.curve_view import curves
@@ -61,8 +59,8 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "notices": [*more, *notices(comparison)],
         "main_metric": MAIN_METRIC.get(schema.task or ""),
         "performance": [metric_row(change, verdict) for change, verdict in comparison.performance],
-        "confusion": _confusion(comparison),
-        "calibration": _calibration(comparison),
+        "confusion": outcome_view.confusion(comparison.reference, comparison.current),
+        "calibration": outcome_view.calibration(comparison.reference, comparison.current),
         "curves": curves(comparison.reference, comparison.current),
         "classes": outcome_view.classes(comparison.reference, comparison.current),
         "errors": outcome_view.errors(comparison.reference, comparison.current),
@@ -148,33 +146,6 @@ def _plain_row(
     metric: Metric, reference: Estimate, current: Estimate, verdict: Verdict | None, said: str
 ) -> dict[str, Any]:
     return metric_row(MetricChange(metric, reference, current, UNKNOWN, None), None) | check_value(verdict, said)
-
-
-def _confusion(comparison: Comparison) -> dict[str, Any] | None:
-    outcomes = plain_outcome(comparison.reference.outcome), plain_outcome(comparison.current.outcome)
-    if not all(isinstance(o, BinaryOutcome | MulticlassOutcome) for o in outcomes):
-        return None
-    matrices = [classification.confusion_matrix(o) for o in outcomes]  # type: ignore[arg-type]
-    if not any(m.any() for m in matrices):
-        return None
-    schema = comparison.reference.schema
-    if schema.task == "binary":
-        names = [c for c in schema.classes if c != schema.positive] + [str(schema.positive)]
-    else:
-        names = [*schema.classes, "other"] if any(m[-1].any() or m[:, -1].any() for m in matrices) else schema.classes
-        matrices = [m[: len(names), : len(names)] for m in matrices]
-    return {"classes": names, "reference": matrices[0].tolist(), "current": matrices[1].tolist()}
-
-
-def _calibration(comparison: Comparison) -> dict[str, Any] | None:
-    found = {}
-    for side, profile in (("reference", comparison.reference), ("current", comparison.current)):
-        outcome = plain_outcome(profile.outcome)
-        if not isinstance(outcome, BinaryOutcome | MulticlassOutcome) or outcome.losses.count == 0:
-            return None
-        fields = ("lower", "upper", "n", "score", "rate", "low", "high")
-        found[side] = [{f: getattr(b, f) for f in fields} for b in classification.reliability(outcome)]
-    return found
 
 
 def _timeline(comparison: Comparison) -> list[dict[str, Any]]:

@@ -117,7 +117,7 @@ const cellsOf = (side: ClassLine | null): Cell[] => [
   side?.support ?? null,
 ];
 
-export function Classes({ view }: { view: CompareView }) {
+export function Classes({ view }: { view: Pick<CompareView, "classes" | "task" | "positive"> }) {
   const report = view.classes;
   const lines = useMemo(() => (report ? linesOf(report) : []), [report]);
   const classes = useMemo(() => lines.filter((line) => !line.average), [lines]);

@@ -173,7 +173,7 @@ function areas(rows: MetricRow[], metric: string): string {
     : `${row.title} ${fixed(row.reference.value, 3)} in the reference, ${fixed(row.current.value, 3)} now.`;
 }
 
-export function Curves({ view }: { view: CompareView }) {
+export function Curves({ view }: { view: Pick<CompareView, "curves" | "performance"> }) {
   const sides = view.curves;
   const kinds = useMemo(() => KINDS.filter((kind) => sides?.reference[kind.part] && sides.current[kind.part]), [sides]);
   if (!sides || !kinds.length) return null;

@@ -119,7 +119,7 @@ function Quantiles({ errors }: { errors: ErrorsView }) {
 }
 
 /** Errors by how far ahead was looked: the segments of the horizon, in their order. */
-function Horizons({ view, horizon }: { view: CompareView; horizon: string }) {
+function Horizons({ view, horizon }: { view: Pick<CompareView, "segments">; horizon: string }) {
   const chart = useRef<ChartHandle>(null);
   const found = useMemo(() => {
     const own = view.segments.filter((s) => s.column === horizon && s.value !== "" && Number.isFinite(Number(s.value)));
@@ -139,7 +139,7 @@ function Horizons({ view, horizon }: { view: CompareView; horizon: string }) {
   );
 }
 
-export function Errors({ view }: { view: CompareView }) {
+export function Errors({ view }: { view: Pick<CompareView, "errors" | "segments"> }) {
   const { errors } = view;
   if (!errors) return null;
   return (
@@ -179,7 +179,7 @@ function Cut({ lists }: { lists: ListsView }) {
   );
 }
 
-export function Lists({ view }: { view: CompareView }) {
+export function Lists({ view }: { view: Pick<CompareView, "lists"> }) {
   if (!view.lists) return null;
   return (
     <Section id="lists" title="Lists" lead="How good the first rows of the ranked lists are, by how many of them count.">

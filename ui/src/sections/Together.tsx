@@ -161,7 +161,8 @@ const pairMarks = (pair: Pair): Mark[] => [
 ];
 const pairText = (pair: Pair) => `${fixed(pair.before, 2)} → ${fixed(pair.after, 2)}`;
 
-function Correlations({ pairs, floor }: { pairs: Pair[]; floor: number | null }) {
+function Correlations({ pairs: found, floor }: { pairs: Pair[]; floor: number | null }) {
+  const pairs = found.toSorted((a, b) => Math.abs(b.after - b.before) - Math.abs(a.after - a.before));
   const beyond = pairs.filter((p) => Math.abs(p.after - p.before) > (floor ?? 0)).length;
   const shown = pairs.slice(0, Math.max(FEWEST, Math.min(beyond, MOST)));
   const title = "Rank correlations";
