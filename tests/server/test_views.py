@@ -16,8 +16,10 @@ from watchkeeper import classification_report, roc_curve
 from watchkeeper.metrics.classification import confusion_matrix
 from watchkeeper.pipeline.catalog import Version
 from watchkeeper.pipeline.measure import NUMBERS
+from watchkeeper.pipeline.overview import Series, Span
 from watchkeeper.pipeline.values import MeasurementQuery, Target
 from watchkeeper.server.app import create_app
+from watchkeeper.server.views.lines import metric_lines
 from watchkeeper.server.views.routes import PAGES
 from watchkeeper.store import rows
 from watchkeeper.store.database import Database
@@ -334,3 +336,17 @@ def test_only_readers_read_and_only_admins_see_keys(served: Live) -> None:
     assert "viewer" in {key["name"] for key in view(served, "settings", who="admin")["keys"]}
     assert view(served, "fleet", who="elsewhere")["models"] == []
     assert served.ask("GET", f"/api/v1/views/model?{MODEL}", "elsewhere").status == 404
+
+
+def test_a_metric_has_a_line_for_each_of_its_sources() -> None:
+    spans = [Span(start, start + 1, 10, 5, True, 1, None) for start in (0, 1)]
+
+    def series(source: str, value: float) -> Series:
+        numbers = [value if name == "value" else None for name in NUMBERS]
+        return Series(1, "accuracy", None, None, source, "share", {1: tuple(numbers)})
+
+    found = metric_lines([series("realised", 0.7), series("estimated", 0.8), series("prediction-powered", 0.75)], spans)
+    assert [found[0][source]["value"] for source in ("realised", "estimated", "powered")] == [
+        [None, 0.7], [None, 0.8], [None, 0.75],
+    ]  # fmt: skip
+    assert metric_lines([series("realised", 0.7)], spans)[0]["powered"] is None

@@ -52,6 +52,14 @@ export function Known({ lines, restated = false, compared }: { lines: MetricLine
           estimated without labels
         </li>
       )}
+      {lines.powered && (
+        <li>
+          <svg width="16" height="12" aria-hidden="true">
+            <path d="M8 1.5 12.5 6 8 10.5 3.5 6Z" fill="var(--estimate)" />
+          </svg>
+          from labels and scores
+        </li>
+      )}
       {compared && (
         <li>
           <i className="stroke reference" />
