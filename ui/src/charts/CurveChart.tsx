@@ -12,13 +12,17 @@ function nearest(x: number[], at: number): number {
   return x.reduce((best, value, i) => (Math.abs(value - at) < Math.abs((x[best] ?? Infinity) - at) ? i : best), 0);
 }
 
+function Drawn({ curves, label, handle }: { curves: Curves; label: string; handle: Ref<ChartHandle> }) {
+  const { palette } = useTheme();
+  const option = useMemo(() => curveOption(curves, palette, getComputedStyle(document.body).fontFamily), [curves, palette]);
+  return <EChart option={option} height={CURVE_HEIGHT} label={label} handle={handle} />;
+}
+
 export function CurveChart({ curves, label, handle }: { curves: Curves; label: string; handle: Ref<ChartHandle> }) {
   const ref = useRef<HTMLDivElement>(null);
   const chart = useRef<ChartHandle | null>(null);
-  const near = useNear(ref, true);
-  const { palette } = useTheme();
+  const near = useNear(ref);
   const [at, setAt] = useState<number | null>(null);
-  const option = useMemo(() => curveOption(curves, palette, getComputedStyle(document.body).fontFamily), [curves, palette]);
   const along = useMemo(() => [...new Set(curves.traces.at(-1)?.x ?? [])].sort((a, b) => a - b), [curves]);
   const keep = (made: ChartHandle | null) => {
     chart.current = made;
@@ -52,7 +56,7 @@ export function CurveChart({ curves, label, handle }: { curves: Curves; label: s
       onKeyDown={onKey}
       onBlur={leave}
     >
-      {near && <EChart option={option} height={CURVE_HEIGHT} label={label} handle={keep} />}
+      {near && <Drawn curves={curves} label={label} handle={keep} />}
       <p className="sr" aria-live="polite">
         {said}
       </p>
