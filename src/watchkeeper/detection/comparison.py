@@ -9,6 +9,7 @@ from watchkeeper.detection.columns import ColumnChange, QualityChange, column_ch
 from watchkeeper.detection.importance import importance_shares, weighed
 from watchkeeper.detection.multivariate import JointChange, multivariate_changes
 from watchkeeper.detection.performance import MetricChange, performance_changes, segment_changes
+from watchkeeper.detection.segment_cost import Cost, Segment, by_cost, segment_costs
 from watchkeeper.detection.verdict import Evidence, Verdict, VerdictName, judge, worst
 from watchkeeper.profiles.profile import Profile
 
@@ -22,7 +23,10 @@ Performance has half: it is what matters, drift only explains it."""
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Every change between two profiles with its verdict; a verdict of None: shown, never judged."""
+    """Every change between two profiles with its verdict; a verdict of None: shown, never judged.
+
+    Segments come in the order of what they cost, which ``costs`` says.
+    """
 
     reference: Profile
     current: Profile
@@ -33,6 +37,7 @@ class Comparison:
     columns: list[tuple[ColumnChange, Verdict | None]]
     quality: list[tuple[ColumnChange, QualityChange, Verdict | None]]
     multivariate: list[tuple[JointChange, Verdict | None]] = field(default_factory=list)
+    costs: dict[Segment, Cost] = field(default_factory=dict)
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -94,6 +99,8 @@ def compare_profiles(
     baseline.profile.schema.check_same(current.schema)
     performance = performance_changes(baseline, current)
     segments = list(segment_changes(baseline, current))
+    costs = segment_costs(baseline.profile.schema.task or "", segments, performance)
+    segments = by_cost(segments, costs)
     columns = column_changes(baseline, current)
     quality = [(column, change) for column in columns for change in column.quality]
     joint = multivariate_changes(baseline.profile, current) if multivariate else []
@@ -118,6 +125,7 @@ def compare_profiles(
         list(zip(columns, verdicts["drift"], strict=True)),
         [(column, change, v) for (column, change), v in zip(quality, verdicts["quality"], strict=True)],
         list(zip(joint, verdicts["multivariate"], strict=True)),
+        costs,
     )
 
 

@@ -64,9 +64,10 @@ class Restating:
             return
         changed = [
             name for name, value in given.to_dict().items()
-            if name not in {"kinds", "guessed", "importances", "segments", "sensitive", "features", "threshold"}
+            if name not in {"kinds", "guessed", "importances", "segments", "crossed", "segment_bins", "sensitive", "features", "threshold"}
             and value not in (None, [], {}) and value != getattr(old, name)
         ]  # fmt: skip
+        changed += [f"segment_bins.{n}" for n, e in given.segment_bins.items() if old.segment_bins.get(n, e) != e]
         changed += [f"kinds.{name}" for name, kind in given.kinds.items() if old.kinds.get(name, kind) != kind]
         if changed:
             raise Conflict(
@@ -76,9 +77,12 @@ class Restating:
             )
         new = {name: kind for name, kind in given.kinds.items() if name not in old.kinds}
         cut = [s for s in given.segments if s not in old.segments]
-        if not new and not cut:
+        cut += [pair for pair in given.crossed if pair not in old.crossed]
+        bins = {name: edges for name, edges in given.segment_bins.items() if name not in old.segment_bins}
+        if not new and not cut and not bins:
             return
-        schema = old.replace(kinds=old.kinds | new, segments=[*old.segments, *cut]).freeze()
+        wider = old.replace(kinds=old.kinds | new, segments=[*old.segments, *cut], segment_bins=old.segment_bins | bins)
+        schema = wider.freeze()
         reference = version.reference.widen(schema) if version.reference is not None else None
         self._restate(connection, version, schema)
         if reference is not None:

@@ -14,7 +14,7 @@ from watchkeeper.report.change_words import brief, changes
 from watchkeeper.report.notices import notices
 from watchkeeper.report.ranking import ranked_columns
 from watchkeeper.report.summary import headline, sentences
-from watchkeeper.report.words import budget_words, number, spread
+from watchkeeper.report.words import budget_words, number, segment_name, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,17 +107,25 @@ def _fitting(cells: list[str], n: int, width: int) -> list[str]:
 
 def _segments(comparison: Comparison, width: int) -> Table:
     judged = [(c, v) for c, v in comparison.segments if v is not None]
-    judged.sort(key=lambda item: (item[1].name not in {"critical", "warning"}, -_size(item[0])))
+    judged.sort(key=lambda item: item[1].name not in {"critical", "warning"})  # each part stays in the order of its cost
     title = judged[0][0].metric.title if judged else ""
-    table = _table(f"By segment: {title}", *_headings(width, comparison.reference.schema.task == "regression"))
+    table = _table(
+        f"By segment: {title}, those first that cost most",
+        *_headings(width, comparison.reference.schema.task == "regression"),
+        "cost",
+    )
     for change, verdict in judged[:_MOST_SEGMENTS]:
         column, value = change.segment or ("", "")
         unit = change.metric.unit
         cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
-        name = escape(printable(f"{column} {value}"))
-        table.add_row(name, *_fitting(cells, _size(change), width), _chip(verdict))
+        name = escape(printable(segment_name(column, value)))
+        cost = comparison.costs.get((column, value))
+        told = "" if cost is None else number(cost.share, "share") if cost.share == cost.share else number(cost.value)
+        table.add_row(name, *_fitting(cells, _size(change), width), _chip(verdict), told)
+    if comparison.costs:
+        table.caption = "cost: rows times by how much their mean loss rose, as a share of the loss of all rows"
     if len(judged) > _MOST_SEGMENTS:
-        table.caption = f"and {len(judged) - _MOST_SEGMENTS} more"
+        table.caption = f"and {len(judged) - _MOST_SEGMENTS} more; {table.caption or ''}".rstrip("; ")
     return table
 
 

@@ -183,6 +183,7 @@ def _coverage(part: Outcome, profile: Profile) -> float | None:
 def _segments(comparison: Comparison) -> list[dict[str, Any]]:
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     schema = comparison.reference.schema
+    cuts = schema.cuts()
     sizes = [
         {c: {v: o.rows for v, o in s.items()} for c, s in p.segments.items()}
         for p in (comparison.reference, comparison.current)
@@ -197,12 +198,22 @@ def _segments(comparison: Comparison) -> list[dict[str, Any]]:
                 "column": column,
                 "value": value,
                 "rows": [sizes[0][column].get(value, 0), sizes[1][column].get(value, 0)],
-                "sensitive": column in schema.sensitive,
+                "sensitive": any(part in schema.sensitive for part in cuts[column]),
+                "cost": _cost(comparison, change.segment),
                 "metrics": [],
             },
         )
         row["metrics"].append(metric_row(change, verdict))
     return list(rows.values())
+
+
+def _cost(comparison: Comparison, segment: tuple[str, str]) -> dict[str, Any] | None:
+    """Return what a segment costs more than in the reference, as the page takes it; None where it is not known."""
+    cost = comparison.costs.get(segment)
+    if cost is None:
+        return None
+    values = {"value": cost.value, "low": cost.low, "high": cost.high, "share": cost.share}
+    return {"metric": cost.metric.name, **values, "words": words.cost_words(cost)}
 
 
 def _columns(comparison: Comparison) -> list[dict[str, Any]]:

@@ -10,10 +10,12 @@ from watchkeeper.detection.columns import ColumnChange, QualityChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.importance import NEGLIGIBLE
 from watchkeeper.detection.performance import MetricChange
+from watchkeeper.detection.segment_cost import Cost
 from watchkeeper.detection.verdict import Verdict
 from watchkeeper.metrics.estimate import Estimate
 from watchkeeper.metrics.names import Metric
 from watchkeeper.profiles.column import CategoricalColumn, Column, DatetimeColumn, NumericColumn, TextColumn
+from watchkeeper.schema import CROSSING
 
 _OTHERS = {"__other__": "all others", "__missing__": "no value"}
 
@@ -57,7 +59,10 @@ def _brief(value: float, unit: str | None) -> str:
 
 def segment_name(column: str, value: str) -> str:
     """Return a segment as people say it."""
-    return f"{column} {_OTHERS.get(value, value)}"
+    columns, values = column.split(CROSSING), value.split(CROSSING)
+    if len(columns) == 1 or len(columns) != len(values):
+        return f"{column} {_OTHERS.get(value, value)}"
+    return ", ".join(f"{c} {_OTHERS.get(v, v)}" for c, v in zip(columns, values, strict=True))
 
 
 def lowered(title: str) -> str:
@@ -106,6 +111,15 @@ def _evidence_words(metric: Metric, verdict: Verdict) -> str:
     if evidence.effect <= evidence.floor:
         return f"A loss below {gap(evidence.floor, unit)} is not held to matter."
     return f"A loss of {gap(evidence.effect, unit)} ({limits}) may be chance."
+
+
+def cost_words(cost: Cost) -> str:
+    """Return what a segment costs more than in the reference."""
+    what = {"accuracy": "errors", "log_loss": "of log loss", "ndcg": "of NDCG"}.get(cost.metric.name, "of error")
+    share = f", {number(cost.share, 'share')} of the whole" if math.isfinite(cost.share) and cost.value > 0 else ""
+    way = "more" if cost.value > 0 else "less"
+    low, high = (number(v) for v in (cost.low, cost.high))
+    return f"{number(abs(cost.value))} {what} {way} than in the reference{share} ({low} to {high})."
 
 
 def importance_words(share: float | None) -> list[str]:

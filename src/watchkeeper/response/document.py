@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from watchkeeper.errors import InvalidMonitors, nearest
+from watchkeeper.schema import CROSSING
 
 LONGEST = 1 << 18
 """So many characters a document has at most."""
@@ -144,6 +145,14 @@ class Place:
         if len(set(found)) < len(found):
             raise self.refusal("names something twice.")
         return found
+
+    def names(self) -> tuple[str, ...]:
+        """Return a list of different names; a pair of them, such as ``[origin, carrier]``, is their crossing's name."""
+        found = (self.value,) if isinstance(self.value, str) else tuple(self.value) if isinstance(self.value, list) else ()
+        pairs = {i: CROSSING.join(self.items()[i].texts()) for i, name in enumerate(found) if isinstance(name, list)}
+        if not pairs:
+            return self.texts()
+        return tuple(pairs.get(i) or place.text() for i, place in enumerate(self.items()))
 
     def choice(self, known: tuple[str, ...]) -> str:
         """Return one of ``known``."""
