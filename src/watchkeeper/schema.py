@@ -239,11 +239,11 @@ class Schema:
 
     def check_same(self, other: Schema) -> None:
         """Raise :class:`SchemaMismatch` naming each difference that keeps two profiles from being put together."""
-        mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
+        mine, theirs = self.to_dict(), other.to_dict()
         differences = [
-            f"{k} is {_short(mine[k])} and {_short(theirs[k])}"
-            for k in mine
-            if k not in _REMARKS and mine[k] != theirs[k]
+            f"{k} is {_short(mine.get(k))} and {_short(theirs.get(k))}"
+            for k in mine | theirs
+            if k not in _REMARKS and mine.get(k) != theirs.get(k)
         ]
         if differences:
             raise SchemaMismatch(differences)
@@ -315,6 +315,7 @@ def _check_values(schema: Schema) -> None:
     for name in ("kinds", "privileged", "origins", "importances", "segment_bins"):
         value = getattr(schema, name)
         _check(name, value, lambda v: isinstance(v, Mapping) and all(map(_is_name, v)), "a mapping of names")
+    _check("crossed", schema.crossed, lambda v: isinstance(v, list), "a list of pairs of columns")
     _check("origins", list(schema.origins.values()), lambda v: all(map(_is_number, v)), "a mapping to finite numbers")
     weights = [_plain(value) for value in schema.importances.values()]
     _check("importances", weights, lambda v: all(map(_is_number, v)), "a mapping to finite numbers")
@@ -343,7 +344,9 @@ def _apart(segments: Any, crossed: Any) -> tuple[Any, Any]:
             raise InvalidSchema(
                 f"A crossed segment is a pair of different columns such as [origin, carrier], not {_short(pair)}."
             )
-    columns = [s for s in (*segments, *crossed) if not isinstance(s, list | tuple)]
+    if not all(isinstance(pair, list | tuple) for pair in crossed):
+        raise InvalidSchema(f"crossed should be a list of pairs such as [origin, carrier], but is {_short(crossed)}.")
+    columns = [s for s in segments if not isinstance(s, list | tuple)]
     return columns, [pair for place, pair in enumerate(pairs) if pair not in pairs[:place]]
 
 

@@ -42,11 +42,19 @@ export interface MetricRow extends Check {
 }
 
 export interface SegmentRow {
-  column: string;             // "origin"
-  value: string;              // "JFK", or "__other__"
+  column: string;             // "origin", or "origin x carrier"
+  value: string;              // "JFK", "18 to 65", "JFK x UA", or "__other__"
   rows: [number, number];     // reference, current
   sensitive: boolean;
+  cost: SegmentCost | null;   // null where the loss is not known on both sides; rows come in its order
   metrics: MetricRow[];       // a few headline metrics
+}
+
+export interface SegmentCost {
+  metric: string;             // the loss that it is told in: "log_loss", "accuracy" (errors), "mae"
+  value: number; low: number; high: number; // rows times by how much their mean loss rose
+  share: number | null;       // of the loss of all rows
+  words: string;
 }
 
 export interface TimePoint {

@@ -382,8 +382,8 @@ def _check_wider(old: Schema, new: Schema) -> None:
         if before[key] is None and after[key] not in known:
             before[key] = after[key]
     before["segments"] += [s for s in after["segments"] if s not in before["segments"] and s not in known]
-    new = [pair for pair in after.get("crossed", []) if pair not in old.crossed and not known.intersection(pair)]
-    before["crossed"] = [*old.crossed, *new]
+    pairs = [pair for pair in after.get("crossed", []) if pair not in old.crossed and not known.intersection(pair)]
+    before["crossed"] = [*old.crossed, *pairs]
     bins = after.get("segment_bins", {})
     before["segment_bins"] = old.segment_bins | {name: edges for name, edges in bins.items() if name not in known}
     before["kinds"] |= {name: kind for name, kind in after["kinds"].items() if name not in known}

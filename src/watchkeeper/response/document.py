@@ -148,11 +148,11 @@ class Place:
 
     def names(self) -> tuple[str, ...]:
         """Return a list of different names; a pair of them, such as ``[origin, carrier]``, is their crossing's name."""
-        found = (self.value,) if isinstance(self.value, str) else tuple(self.value) if isinstance(self.value, list) else ()
-        pairs = {i: CROSSING.join(self.items()[i].texts()) for i, name in enumerate(found) if isinstance(name, list)}
-        if not pairs:
+        if not isinstance(self.value, list) or not any(isinstance(name, list) for name in self.value):
             return self.texts()
-        return tuple(pairs.get(i) or place.text() for i, place in enumerate(self.items()))
+        return tuple(
+            CROSSING.join(place.texts()) if isinstance(place.value, list) else place.text() for place in self.items()
+        )
 
     def choice(self, known: tuple[str, ...]) -> str:
         """Return one of ``known``."""
