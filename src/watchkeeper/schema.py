@@ -257,7 +257,7 @@ class Schema:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that :meth:`from_dict` takes back."""
         values = dataclasses.asdict(self)
-        return {name: value for name, value in values.items() if value or name not in _LATER}
+        return {name: value for name, value in values.items() if name not in _LATER or value}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "The schema") -> Schema:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from watchkeeper.capture.batch import Batch
+from watchkeeper.profiles.formats import Formats
 from watchkeeper.profiles.column import CategoricalColumn, DatetimeColumn, NumericColumn, TextColumn
 from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.profiles.multilabel import MultilabelOutcome
@@ -376,6 +377,7 @@ CASES: dict[type, st.SearchStrategy[Case]] = {
     DatetimeColumn: columns(DatetimeColumn, ["t", "when"]),
     CategoricalColumn: columns(CategoricalColumn, ["c", "many", "b", "i"]),
     TextColumn: columns(TextColumn, ["note", "c"]),
+    Formats: batches(NO_TASK).map(lambda drawn: of_rows(drawn, Formats, lambda f, b: f.update(b.column("note")))),
     BinaryOutcome: outcomes(BINARY),
     MulticlassOutcome: outcomes(MULTICLASS),
     RegressionOutcome: outcomes(REGRESSION),

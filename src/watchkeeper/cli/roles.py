@@ -26,7 +26,10 @@ def roles(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--timestamp", help="Column with the time of the prediction."),
         click.option("--id", "id_", help="Column that names the row."),
         click.option(
-            "--segment", "segments", multiple=True, help="Column whose values or bins are reported apart, or 'A x B' for pairs; repeatable."
+            "--segment",
+            "segments",
+            multiple=True,
+            help="Column whose values or bins are reported apart, or 'A x B' for pairs; repeatable.",
         ),
         click.option("--sensitive", multiple=True, help="Sensitive column, reported apart; repeatable."),
         click.option("--task", type=click.Choice(MEASURED), help="What the model does; guessed unless said."),

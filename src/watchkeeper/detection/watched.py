@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from watchkeeper.metrics.names import DRIFT, OF_OUTCOMES, QUALITY, Metric
+from watchkeeper.metrics.names import DRIFT, OF_OUTCOMES, QUALITY, TABLE_QUALITY, Metric
 
 Cause = Literal["model", "service", "traffic"]
 Role = Literal["incident", "evidence"]
@@ -28,7 +28,8 @@ SERVICE: dict[str, Metric] = {
 }
 """Metrics of the service itself; none has a floor, since what matters differs between services."""
 METRICS: dict[str, Metric] = {
-    **{name: metric for name, (metric, _) in (OF_OUTCOMES | QUALITY).items()}, **DRIFT, **SERVICE,
+    **{name: metric for name, (metric, _) in (OF_OUTCOMES | QUALITY).items()},
+    **{name: metric for name, (metric, _) in TABLE_QUALITY.items()}, **DRIFT, **SERVICE,
 }  # fmt: skip
 PERFORMANCE = frozenset(OF_OUTCOMES)
 OF_COLUMNS = frozenset(QUALITY) | frozenset(DRIFT)
@@ -44,7 +45,8 @@ def cause_of(metric: str) -> Cause:
 
 def default_role(metric: str) -> Role:
     """Return ``incident`` for performance, failures, latency and traffic; what explains them is ``evidence``."""
-    return "evidence" if metric in OF_COLUMNS or metric in _LOAD else "incident"
+    explains = metric in OF_COLUMNS or metric in TABLE_QUALITY or metric in _LOAD
+    return "evidence" if explains else "incident"
 
 
 def worse_by(metric: Metric, value: float, before: float) -> float:

@@ -95,7 +95,7 @@ def _alone(profile: Profile) -> Iterator[dict[str, Any]]:
     for name, state in profile.columns.items():
         if name in profile.schema.operational:
             continue
-        for alone in ("null_share", "infinite_share", "distinct_count"):
+        for alone in ("null_share", "infinite_share", "mistyped_share", "top_share", "distinct_count"):
             metric, compute = QUALITY[alone]
             yield from _known(alone, compute(state, ()), metric.unit, {"column": name})
 

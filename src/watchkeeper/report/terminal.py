@@ -13,8 +13,9 @@ from rich.text import Text
 from watchkeeper.report.change_words import brief, changes
 from watchkeeper.report.notices import notices
 from watchkeeper.report.ranking import ranked_columns
+from watchkeeper.report.rules_report import rule_table
 from watchkeeper.report.summary import headline, sentences
-from watchkeeper.report.words import budget_words, number, segment_name, spread
+from watchkeeper.report.words import budget_words, number, of_table, segment_name, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from watchkeeper.detection.performance import MetricChange
     from watchkeeper.detection.verdict import Verdict
 
-_STYLES = {"ok": "green", "warning": "yellow", "critical": "bold red", "not enough data": "dim"}
+STYLES = {"ok": "green", "warning": "yellow", "critical": "bold red", "not enough data": "dim"}
 _MOST_COLUMNS = 12
 _MOST_SEGMENTS = 8
 _WIDE = 100
@@ -43,6 +44,11 @@ def render(comparison: Comparison, more: Sequence[str] = (), width: int = 120) -
         parts += [_segments(comparison, width), ""]
     if comparison.columns:
         parts += [_columns(comparison), ""]
+    if comparison.rules and comparison.expected is not None:
+        parts += [rule_table(comparison.rules, comparison.expected, "Rules"), ""]
+    for change, verdict in comparison.table:
+        if verdict is not None and verdict.name in {"warning", "critical"}:
+            parts += [Text.assemble(_chip(verdict), "  ", printable(of_table(comparison, change, verdict))), ""]
     parts.append(Text(budget_words(comparison), style="dim"))
     parts += [Text(f"Note: {printable(said)}", style="dim") for said in (*more, *notices(comparison))]
     return Group(*parts)
@@ -64,12 +70,12 @@ def printable(value: str) -> str:
 def _title(comparison: Comparison) -> Text:
     name = comparison.verdict
     return Text.assemble(
-        (f" {name.upper()} ", f"reverse {_STYLES[name]}"), " ", (printable(headline(comparison)), "bold")
+        (f" {name.upper()} ", f"reverse {STYLES[name]}"), " ", (printable(headline(comparison)), "bold")
     )
 
 
 def _chip(verdict: Verdict | None) -> Text:
-    return Text("" if verdict is None else verdict.name, style=_STYLES.get(verdict.name, "") if verdict else "")
+    return Text("" if verdict is None else verdict.name, style=STYLES.get(verdict.name, "") if verdict else "")
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -107,7 +113,9 @@ def _fitting(cells: list[str], n: int, width: int) -> list[str]:
 
 def _segments(comparison: Comparison, width: int) -> Table:
     judged = [(c, v) for c, v in comparison.segments if v is not None]
-    judged.sort(key=lambda item: item[1].name not in {"critical", "warning"})  # each part stays in the order of its cost
+    judged.sort(
+        key=lambda item: item[1].name not in {"critical", "warning"}
+    )  # each part stays in the order of its cost
     title = judged[0][0].metric.title if judged else ""
     table = _table(
         f"By segment: {title}, those first that cost most",
@@ -138,7 +146,7 @@ def _columns(comparison: Comparison) -> Table:
     ranked, whole, changed = ranked_columns(comparison), comparison.column_verdicts(), changes(comparison)
     for change, verdict in ranked[:_MOST_COLUMNS]:
         found = whole[change.name]
-        chip = Text(found or "", style=_STYLES.get(found or "", ""))
+        chip = Text(found or "", style=STYLES.get(found or "", ""))
         table.add_row(
             escape(printable(change.name)), *_column_cells(change, verdict), chip, brief(changed.get(change.name, []))
         )

@@ -23,6 +23,7 @@ from watchkeeper.report.distribution import distribution, summary
 from watchkeeper.report.joint_words import joint_view
 from watchkeeper.report.notices import notices
 from watchkeeper.report.ranking import ranked_columns
+from watchkeeper.report.rules_report import rule_rows
 from watchkeeper.report.summary import headline, sentences
 from watchkeeper.report.tables import column_chances
 from watchkeeper.window import day_window, moment, zone_info
@@ -67,6 +68,13 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "lists": outcome_view.lists(comparison.reference, comparison.current),
         "timeline": _timeline(comparison),
         "segments": _segments(comparison),
+        "quality": [
+            _plain_row(
+                change.metric, change.reference, change.current, verdict, words.of_table(comparison, change, verdict)
+            )
+            for change, verdict in comparison.table
+        ],
+        "rules": [] if comparison.expected is None else rule_rows(comparison.rules, comparison.expected),
         "columns": _columns(comparison),
         "multivariate": joint_view(comparison),
     }

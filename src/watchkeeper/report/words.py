@@ -231,11 +231,40 @@ def quality_words(column: ColumnChange, change: QualityChange, verdict: Verdict 
         "infinite_share": f"{name} is infinite in {share} of rows{before}.",
         "out_of_range_share": f"{share} of {name} lies outside the range of the reference.",
         "new_category_share": f"{share} of {name} are categories new to the reference{_listed(column.new_categories)}.",
+        "mistyped_share": f"{share} of {name} is of another type than it should be{before}: it was counted as missing.",
+        "format_share": f"{share} of {name} has the format that its values had{before}.",
+        "repeated_share": f"{name} was unique and is not any more: {share} of its rows share their value with another.",
+        "top_share": f"{name} has one value only; its most frequent one made up {number(then.value, 'share')} before."
+        if now.value == 1 and then.known and then.value < 1
+        else f"The most frequent value makes up {share} of {name}{before}.",
         "distinct_count": f"{name} has {share} distinct values{before}.",
     }[change.metric.name]
     if verdict is not None and verdict.name == "not enough data":
         return f"{text} There is not enough data to tell a rise below {number(verdict.detectable, change.metric.unit)}."
     return text
+
+
+def table_words(change: QualityChange, verdict: Verdict | None, by_id: str | None, exact: bool) -> str:
+    """Return what became of the quality of all rows."""
+    what = f"the {by_id} of an earlier one" if by_id is not None else "an earlier one in all columns"
+    told = "" if exact else ", as a sample of distinct rows lets estimate"
+    unit = change.metric.unit
+    before = f", {number(change.reference.value, unit)} before" if change.reference.known else ""
+    return f"{number(change.current.value, unit)} of rows repeat {what}{before}{told}." + _unseen(
+        change.metric, verdict
+    )
+
+
+def of_table(comparison: Comparison, change: QualityChange, verdict: Verdict | None) -> str:
+    """Return :func:`table_words` as the comparison lets say them."""
+    index = comparison.current.sample.index
+    return table_words(change, verdict, comparison.reference.schema.id, len(index.priority) < index.size)
+
+
+def _unseen(metric: Metric, verdict: Verdict | None) -> str:
+    if verdict is None or verdict.name != "not enough data":
+        return ""
+    return f" There is not enough data to tell a rise below {number(verdict.detectable, metric.unit)}."
 
 
 def _listed(values: list[str]) -> str:

@@ -147,7 +147,7 @@ def _floors(effect: float | None, floor: float) -> float | None:
 
 def quality(page: Page) -> dict[str, Any]:
     """Return each column's quality in each window; only what was ever other than perfect, the worst of late first."""
-    series, spans, versions = _of_columns(page, _QUALITY[:-1])
+    series, spans, versions = _of_columns(page, _QUALITY[:-2])
     rows = []
     for name, found in series.items():
         for metric in sorted({s.metric for s in found}):
