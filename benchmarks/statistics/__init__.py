@@ -21,6 +21,7 @@ PARTS = {
     "estimates": "B7: performance estimated without labels, against what was realised",
     "settings": "how the settings of estimates by feature fare on reference periods alone",
     "labelled": "B8: accuracy from 5 % of the labels",
+    "weak": "weak segments: seconds, segments told where there are none, planted ones found",
 }
 
 

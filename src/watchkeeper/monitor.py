@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from watchkeeper.capture.nested import LENGTH
 from watchkeeper.capture.source import Source, open_source
-from watchkeeper.detection.comparison import ALPHA, compare_profiles, with_rules
+from watchkeeper.detection.comparison import ALPHA, compare_profiles, with_rules, with_weak_segments
 from watchkeeper.detection.rules import Rules
 from watchkeeper.detection.rules_checked import check_rules
 from watchkeeper.detection.rules_suggested import suggest
@@ -89,7 +89,7 @@ def compare(
     sides = _open(reference, "reference", progress), _open(current, "current", progress)
     whole, said = _agree(sides, _given(schema))
     profiles = [_profile(side, whole, name, threads, progress) for side, name in zip(sides, _SIDES, strict=True)]
-    found = compare_profiles(profiles[0], profiles[1], alpha, multivariate=multivariate)
+    found = with_weak_segments(compare_profiles(profiles[0], profiles[1], alpha, multivariate=multivariate))
     return Report(found if expected is None else with_rules(found, expected), title, said)
 
 

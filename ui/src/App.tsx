@@ -10,9 +10,11 @@ import { Curves } from "./sections/Curves";
 import { Errors, Lists } from "./sections/Errors";
 import { Header } from "./sections/Header";
 import { Performance } from "./sections/Performance";
+import { Rules } from "./sections/Rules";
 import { Segments } from "./sections/Segments";
 import { Timeline } from "./sections/Timeline";
 import { Together } from "./sections/Together";
+import { Weak } from "./sections/Weak";
 import type { CompareView } from "./view";
 
 function Report({ view }: { view: CompareView }) {
@@ -39,6 +41,8 @@ function Report({ view }: { view: CompareView }) {
         <Calibration view={view} />
         <Classes view={view} />
         <Segments view={view} />
+        <Weak view={view} />
+        <Rules view={view} />
         <Columns columns={view.columns} />
         <Together multivariate={view.multivariate} />
       </main>

@@ -50,6 +50,31 @@ export interface SegmentRow {
   metrics: MetricRow[];       // a few headline metrics
 }
 
+interface Limits {
+  value: number; low: number; high: number; n: number;
+}
+
+export interface WeakSegment {
+  parts: { column: string; value: string }[]; // one or two
+  name: string;               // "age 18 to 25, origin JFK"
+  metric: string; unit: string | null; // the loss: "log_loss", "error_rate" or "mae"
+  side: "current" | "reference";
+  status: "new" | "worse" | "as before" | "unknown";
+  share: number;              // of all rows
+  inside: Limits; elsewhere: number; // mean loss
+  cost: Limits;               // share of the loss of all rows
+  before: Limits | null;      // by how much its rows lost more than the rest in the reference
+  p_value: number;
+  words: string;
+}
+
+export interface RuleRow {
+  column: string | null; rule: string; // null: of all rows
+  verdict: VerdictName;
+  bound: number; value: number | null; n: number; // the share that breaks it: at most, and found
+  words: string;
+}
+
 export interface SegmentCost {
   metric: string;             // the loss that it is told in: "log_loss", "accuracy" (errors), "mae"
   value: number; low: number; high: number; // rows times by how much their mean loss rose
@@ -177,6 +202,9 @@ export interface CompareView {
   lists?: Lists | null;       // of a ranking
   timeline: TimePoint[];
   segments: SegmentRow[];
+  weak_segments: WeakSegment[]; // those first that cost most
+  quality: MetricRow[];       // of all rows: duplicates
+  rules: RuleRow[];           // where the comparison was given rules
   columns: ColumnRow[];       // sorted: what changed most first
   multivariate?: Multivariate | null; // where it was asked for
 }

@@ -13,6 +13,7 @@ from watchkeeper.detection.rules import Rules
 from watchkeeper.detection.rules_checked import RuleCheck, check_rules
 from watchkeeper.detection.segment_cost import Cost, Segment, by_cost, segment_costs
 from watchkeeper.detection.verdict import Evidence, Verdict, VerdictName, judge, worst
+from watchkeeper.detection.weak import WeakChange, weak_changes
 from watchkeeper.profiles.profile import Profile
 
 ALPHA = 0.05
@@ -43,6 +44,7 @@ class Comparison:
     table: list[tuple[QualityChange, Verdict | None]] = field(default_factory=list)
     rules: list[tuple[RuleCheck, Verdict]] = field(default_factory=list)
     expected: Rules | None = None
+    weak: list[WeakChange] = field(default_factory=list)
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -135,6 +137,11 @@ def compare_profiles(
         costs,
         list(zip(table, of_table, strict=True)),
     )
+
+
+def with_weak_segments(comparison: Comparison) -> Comparison:
+    """Return a comparison that says where the model is weak: shown, never judged, for it need not be a change."""
+    return replace(comparison, weak=weak_changes(comparison.reference, comparison.current))
 
 
 def with_rules(comparison: Comparison, rules: Rules) -> Comparison:

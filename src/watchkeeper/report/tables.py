@@ -15,6 +15,7 @@ from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.rules import Rules
 from watchkeeper.detection.verdict import Verdict
+from watchkeeper.detection.weak import WeakChange
 from watchkeeper.metrics.chance import Chance
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT
@@ -23,6 +24,7 @@ from watchkeeper.profiles.profile import Profile
 from watchkeeper.report import words
 from watchkeeper.report.joint_words import joint_words
 from watchkeeper.report.rules_report import rule_words
+from watchkeeper.schema import CROSSING
 
 MEASUREMENTS = pa.schema(
     [
@@ -116,12 +118,26 @@ def comparison_rows(comparison: Comparison, *, tested: bool = False) -> Iterator
         if not math.isnan(joint.value):
             estimate = Estimate(joint.value, math.nan, math.nan, comparison.current.sample.rows.num_rows)
             yield measurement_row(joint.metric.name, estimate, UNKNOWN, verdict, joint.metric.unit)
+    for weak in comparison.weak:
+        yield _weak_row(weak)
     for quality, verdict in comparison.table:
         yield measurement_row(quality.metric.name, quality.current, quality.reference, verdict, quality.metric.unit)
     for column, quality, verdict in comparison.quality:
         yield measurement_row(quality.metric.name, quality.current, quality.reference, verdict, quality.metric.unit) | {
             "column": column.name
         }
+
+
+def _weak_row(change: WeakChange) -> dict[str, Any]:
+    """Return the loss of a weak segment, on the rows that did not find it; the reference's value is not one of a whole."""
+    columns, values = zip(*change.parts, strict=True)
+    told = {"weak": change.status, "side": change.side, "cost_share": round(change.weak.cost.value, 6)}
+    return measurement_row(change.metric, change.weak.inside, UNKNOWN, None, None) | {
+        "segment": f"{CROSSING.join(columns)}={CROSSING.join(values)}",
+        "params": json.dumps(told),
+        "effect": change.weak.gap.value,
+        "p_value": change.weak.p_value,
+    }
 
 
 def coverage_by_segment(profile: Profile) -> dict[tuple[str, str] | None, float | None]:

@@ -15,6 +15,7 @@ from watchkeeper.report.notices import notices
 from watchkeeper.report.ranking import ranked_columns
 from watchkeeper.report.rules_report import rule_table
 from watchkeeper.report.summary import headline, sentences
+from watchkeeper.report.weak_words import OF_LOSSES, weak_name
 from watchkeeper.report.words import budget_words, number, of_table, segment_name, spread
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def render(comparison: Comparison, more: Sequence[str] = (), width: int = 120) -
         parts += [_performance(comparison, width), ""]
     if comparison.segments:
         parts += [_segments(comparison, width), ""]
+    if comparison.weak:
+        parts += [_weak(comparison), ""]
     if comparison.columns:
         parts += [_columns(comparison), ""]
     if comparison.rules and comparison.expected is not None:
@@ -134,6 +137,18 @@ def _segments(comparison: Comparison, width: int) -> Table:
         table.caption = "cost: rows times by how much their mean loss rose, as a share of the loss of all rows"
     if len(judged) > _MOST_SEGMENTS:
         table.caption = f"and {len(judged) - _MOST_SEGMENTS} more; {table.caption or ''}".rstrip("; ")
+    return table
+
+
+def _weak(comparison: Comparison) -> Table:
+    first = comparison.weak[0]
+    loss, where = OF_LOSSES[first.metric], "" if first.side == "current" else " in the reference"
+    table = _table(f"Weak segments{where}: {loss}", "", "rows", "in it", "elsewhere", "cost", "before")
+    for change in comparison.weak[:_MOST_SEGMENTS]:
+        weak, unit = change.weak, "share" if change.metric == "error_rate" else None
+        cells = [number(weak.share, "share"), spread(weak.inside, unit), number(weak.elsewhere, unit)]
+        table.add_row(escape(printable(weak_name(change))), *cells, number(weak.cost.value, "share"), change.status)
+    table.caption = "found on one half of the sample and tested on the other; cost: a share of the loss of all rows"
     return table
 
 

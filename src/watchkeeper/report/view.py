@@ -26,6 +26,7 @@ from watchkeeper.report.ranking import ranked_columns
 from watchkeeper.report.rules_report import rule_rows
 from watchkeeper.report.summary import headline, sentences
 from watchkeeper.report.tables import column_chances
+from watchkeeper.report.weak_words import weak_row
 from watchkeeper.window import day_window, moment, zone_info
 
 FORMAT = "watchkeeper.view/1"
@@ -68,6 +69,7 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "lists": outcome_view.lists(comparison.reference, comparison.current),
         "timeline": _timeline(comparison),
         "segments": _segments(comparison),
+        "weak_segments": [weak_row(change) for change in comparison.weak],
         "quality": [
             _plain_row(
                 change.metric, change.reference, change.current, verdict, words.of_table(comparison, change, verdict)

@@ -14,6 +14,8 @@ const TITLES: [string, string][] = [
   ["calibration", "Calibration"],
   ["classes", "Classes"],
   ["segments", "Segments"],
+  ["weak", "Weak segments"],
+  ["rules", "Rules"],
   ["columns", "Columns"],
   ["together", "Together"],
 ];
