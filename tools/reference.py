@@ -30,6 +30,7 @@ from watchkeeper.metrics import (
     quality,
     ranking,
     regression,
+    uniqueness,
 )
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -269,7 +270,16 @@ FAMILIES: dict[str, tuple[str, Any, list[names.Metric]]] = {
         ranking,
         [metric for metric, _ in names.RANKING.values()],
     ),
-    "Data quality": ("From a column, some beside the reference's.", quality, [m for m, _ in names.QUALITY.values()]),
+    "Data quality": (
+        "From a column, some beside the reference's.",
+        quality,
+        [m for m, _ in names.QUALITY.values() if hasattr(quality, m.name)],
+    ),
+    "Types, formats, repeats": (
+        "From a column, some beside the reference's; `duplicate_share` from all rows.",
+        uniqueness,
+        [m for m, _ in (names.QUALITY | names.TABLE_QUALITY).values() if hasattr(uniqueness, m.name)],
+    ),
     "Drift": ("Distances of a column's distribution from the reference's.", drift, list(names.DRIFT.values())),
     "Drift of several columns": (
         "With `--multivariate`, from the row samples.",

@@ -84,7 +84,8 @@ def told() -> None:
     for share in (0.02, 0.05):
         for times in (1.5, 2.0, 3.0):
             hits = sum(_planted(cells, rng.permutation(loss), share, times, rng) for _ in range(100))
-            print(f"    {share:.0%} of rows lose {times:.1f} times as much: {hits / 100:.2f} +- {(hits / 100 * (1 - hits / 100) / 100) ** 0.5:.2f}")
+            error = (hits / 100 * (1 - hits / 100) / 100) ** 0.5
+            print(f"    {share:.0%} of rows lose {times:.1f} times as much: {hits / 100:.2f} +- {error:.2f}")
 
 
 def _planted(cells: Cells, loss: Floats, share: float, times: float, rng: np.random.Generator) -> bool:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from watchkeeper.client.connection import connect as connect
     from watchkeeper.client.logger import Logger as Logger
-    from watchkeeper.errors import WatchkeeperError as WatchkeeperError
     from watchkeeper.detection.rules import Rules as Rules
+    from watchkeeper.errors import WatchkeeperError as WatchkeeperError
     from watchkeeper.metrics.class_report import classification_report as classification_report
     from watchkeeper.metrics.curves import calibration_curve as calibration_curve
     from watchkeeper.metrics.curves import lift_curve as lift_curve

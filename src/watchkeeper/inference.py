@@ -104,7 +104,7 @@ def _segment_kind(column: pa.ChunkedArray, kind: Kind | None, edges: list[Any] |
     if edges:
         return "datetime" if isinstance(edges[0], str) else "numeric"
     if kind in {"numeric", "datetime"} and not steps and pc.count_distinct(column).as_py() > MOST_VALUES:
-        return kind  # type: ignore[return-value]
+        return kind
     return "boolean" if kind == "boolean" else "categorical"
 
 
@@ -124,14 +124,13 @@ def _infer_bins(table: pa.Table, schema: Schema, guessed: list[str]) -> dict[str
 
 def _values(column: pa.ChunkedArray, zone: str | None) -> np.ndarray[Any, np.dtype[Any]]:
     """Return the finite numbers of a column, or its moments as local microseconds; none of a column of texts."""
-    column = column.drop_null()
+    column, values = column.drop_null(), np.empty(0)
     if _is_moment(column.type):
         if pa.types.is_timestamp(column.type) and column.type.tz is not None:
             column = pc.local_timestamp(column.cast(pa.timestamp("us", zone or "UTC")))
-        return column.cast(pa.timestamp("us"), safe=False).to_numpy().astype(np.int64)
-    if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type)):
-        return np.empty(0)
-    values = column.cast(pa.float64(), safe=False).to_numpy()
+        values = column.cast(pa.timestamp("us"), safe=False).to_numpy().astype(np.int64)
+    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        values = column.cast(pa.float64(), safe=False).to_numpy()
     return values[np.isfinite(values)]
 
 

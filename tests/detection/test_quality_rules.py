@@ -131,7 +131,7 @@ def test_files_that_are_no_rules(tmp_path: Path) -> None:
         wk.check(table(50), tmp_path / "none.yaml")
     path = tmp_path / "rules.yaml"
     path.write_text("{", encoding="utf-8")
-    with pytest.raises(InvalidSchema, match="no YAML|not a YAML"):
+    with pytest.raises(InvalidSchema, match="is not a YAML file"):
         wk.check(table(50), path)
 
 

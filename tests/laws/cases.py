@@ -11,8 +11,8 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from watchkeeper.capture.batch import Batch
-from watchkeeper.profiles.formats import Formats
 from watchkeeper.profiles.column import CategoricalColumn, DatetimeColumn, NumericColumn, TextColumn
+from watchkeeper.profiles.formats import Formats
 from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.profiles.multilabel import MultilabelOutcome
 from watchkeeper.profiles.outcome import BinaryOutcome, ForecastOutcome, MulticlassOutcome, RegressionOutcome

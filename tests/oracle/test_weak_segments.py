@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
 import watchkeeper as wk
 from watchkeeper.metrics import weak_segments as module
 from watchkeeper.metrics.weak_rows import NO_VALUE, OTHERS, grid_of, loss_rows

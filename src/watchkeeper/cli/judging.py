@@ -36,7 +36,8 @@ def suggest(reference: str, output: Path | None, force: bool, **options: Any) ->
         rules = monitor.suggest_rules(
             reference, schema_of(options), progress=lambda rows, share: reading.tell(reference, rows, share)
         )
-    title = f"What {reference} keeps, with room for chance. Shares are bounds; edit what you know better.\nCheck data by: watchkeeper quality check DATA --rules {output or 'FILE'}"
+    title = f"What {reference} keeps, with room for chance. Shares are bounds; edit what you know better.\n"
+    title += f"Check data by: watchkeeper quality check DATA --rules {output or 'FILE'}"
     if output is None:
         click.echo(rules.to_yaml(title), nl=False)
         return 0

@@ -16,7 +16,7 @@ from watchkeeper.profiles.formats import FORMATS
 from watchkeeper.schema import KINDS, label_text
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_WORDS = frozenset("y n yes no on off true false null nan".split())
+_WORDS = frozenset(["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan"])
 
 
 @dataclass(frozen=True, slots=True)

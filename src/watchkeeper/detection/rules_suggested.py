@@ -115,7 +115,7 @@ def upper(count: int, n: int, alpha: float) -> float:
     Examples
     --------
     >>> upper(0, 100, 0.05), upper(12, 1000, 0.001)
-    (0.03, 0.028)
+    (0.03, 0.027)
     """
     if n == 0 or count >= n:
         return 1.0

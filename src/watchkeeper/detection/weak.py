@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -62,7 +63,9 @@ def weak_changes(reference: Profile, current: Profile, alpha: float = ALPHA) -> 
     compared = before if side == "current" and before is not None and before.metric == rows.metric else None
     told = _compared(found, compared, alpha)
     return [
-        WeakChange(rows.cells.said(weak.parts), rows.metric, weak, "current" if side == "current" else "reference", *more)
+        WeakChange(
+            rows.cells.said(weak.parts), rows.metric, weak, "current" if side == "current" else "reference", *more
+        )
         for weak, more in zip(found, told, strict=True)
     ]
 
@@ -70,10 +73,7 @@ def weak_changes(reference: Profile, current: Profile, alpha: float = ALPHA) -> 
 def _compared(found: list[Weak], before: LossRows | None, alpha: float) -> list[tuple[Status, Estimate | None]]:
     """Return what each segment was in the reference; that it is more now is told at ``alpha`` over all (Holm)."""
     gaps = [None if before is None else _gap(before.cells, before, weak) for weak in found]
-    p_values = [
-        1.0 if gap is None else float(ndtr(-(weak.gap.value - gap.value) / max((weak.gap.error**2 + gap.error**2) ** 0.5, 1e-300)))
-        for weak, gap in zip(found, gaps, strict=True)
-    ]
+    p_values = [1.0 if gap is None else _more(weak.gap, gap) for weak, gap in zip(found, gaps, strict=True)]
     return [
         ("unknown" if gap is None else "as before" if p > alpha else "worse" if gap.low > 0 else "new", gap)
         for gap, p in zip(gaps, holm(p_values), strict=True)
@@ -84,3 +84,8 @@ def _gap(cells: Cells, rows: LossRows, weak: Weak) -> Estimate | None:
     inside = cells.inside(weak.parts)
     found = gap_of(rows.loss[inside], rows.loss[~inside])
     return None if found is None else found[0]
+
+
+def _more(now: Estimate, before: Estimate) -> float:
+    """Return the one-sided p-value that a gap is no larger than before."""
+    return float(ndtr(-(now.value - before.value) / max(math.hypot(now.error, before.error), 1e-300)))

@@ -214,10 +214,12 @@ class _Lattice:
         each: list[list[Floats]] = [[], [], []]
         for block in self._blocks:
             size = math.prod(self._wide[c] for c in block)
-            code = columns[block[0]] if len(block) == 1 else columns[block[0]] * self._wide[block[1]] + columns[block[1]]
+            code = (
+                columns[block[0]] if len(block) == 1 else columns[block[0]] * self._wide[block[1]] + columns[block[1]]
+            )
             each[0].append(np.bincount(code, minlength=size).astype(np.float64))
-            each[1].append(np.bincount(code, loss, size))
-            each[2].append(np.bincount(code, squares, size))
+            each[1].append(np.bincount(code, loss, size).astype(np.float64))
+            each[2].append(np.bincount(code, squares, size).astype(np.float64))
         rows, total, of_squares = (np.concatenate(some) for some in each)
         return rows, total, of_squares
 

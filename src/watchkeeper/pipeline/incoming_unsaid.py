@@ -11,8 +11,8 @@ from watchkeeper.errors import InvalidBatch
 from watchkeeper.schema import Schema
 
 _SHOWN = 20
-_ROLES = ("id", "timestamp", "target", "prediction", "score", "latency", "error", "segments", "sensitive", "crossed", "segment_bins", "zone",
-          "task", "positive", "classes")  # fmt: skip
+_ROLES = ("id", "timestamp", "target", "prediction", "score", "latency", "error", "segments", "sensitive",
+          "crossed", "segment_bins", "zone", "task", "positive", "classes")  # fmt: skip
 
 
 def roles_like(given: Schema | None, other: Schema, columns: Collection[str]) -> Schema | None:

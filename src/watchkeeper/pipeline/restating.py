@@ -24,6 +24,10 @@ from watchkeeper.window import HOUR, calendar_window, microseconds
 
 MOST_ROWS = 2_000_000
 _LOOKED_AT = 10_000
+_ADDED = {
+    "kinds", "guessed", "importances", "segments", "crossed", "segment_bins", "sensitive", "features", "threshold",
+}  # fmt: skip
+"""Fields of a schema that widening it adds to, or that do not keep it from being widened."""
 
 
 class Restating:
@@ -64,7 +68,7 @@ class Restating:
             return
         changed = [
             name for name, value in given.to_dict().items()
-            if name not in {"kinds", "guessed", "importances", "segments", "crossed", "segment_bins", "sensitive", "features", "threshold"}
+            if name not in _ADDED
             and value not in (None, [], {}) and value != getattr(old, name)
         ]  # fmt: skip
         changed += [f"segment_bins.{n}" for n, e in given.segment_bins.items() if old.segment_bins.get(n, e) != e]
@@ -76,7 +80,7 @@ class Restating:
                 "reference, by whose schema its rows are counted anew, or log under another version."
             )
         new = {name: kind for name, kind in given.kinds.items() if name not in old.kinds}
-        cut = [s for s in given.segments if s not in old.segments]
+        cut: list[Any] = [s for s in given.segments if s not in old.segments]
         cut += [pair for pair in given.crossed if pair not in old.crossed]
         bins = {name: edges for name, edges in given.segment_bins.items() if name not in old.segment_bins}
         if not new and not cut and not bins:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from watchkeeper.detection.rules import ColumnRules, Rules
 from watchkeeper.detection.rules_checked import RuleCheck
 from watchkeeper.detection.verdict import Verdict, VerdictName, worst
+from watchkeeper.report.printing import STYLES, printable
 from watchkeeper.report.words import number
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ def rule_words(check: RuleCheck, verdict: Verdict, rules: Rules) -> str:
         return f"{name} is {told.type}."
     if not check.found.known:
         return f"{name or 'The table'}: {check.rule} cannot be told."
-    ends = f"{'-∞' if told.minimum is None else number(told.minimum)} to {'∞' if told.maximum is None else number(told.maximum)}"
+    least, most = ("∞" if end is None else number(end) for end in (told.minimum, told.maximum))
+    ends = f"{'-' if told.minimum is None else ''}{least} to {most}"
     what = _WHAT[check.rule].format(range=ends, allowed=len(told.allowed or ()), format=told.format)
     text = (
         f"{number(check.found.value, 'share')} of {name} {what}"
@@ -121,8 +123,6 @@ def rule_table(checked: Sequence[Checked], rules: Rules, title: str, most: int =
     from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
-
-    from watchkeeper.report.terminal import STYLES, printable
 
     table = Table(
         title=escape(printable(title)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False

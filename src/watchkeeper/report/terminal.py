@@ -12,6 +12,7 @@ from rich.text import Text
 
 from watchkeeper.report.change_words import brief, changes
 from watchkeeper.report.notices import notices
+from watchkeeper.report.printing import STYLES, printable
 from watchkeeper.report.ranking import ranked_columns
 from watchkeeper.report.rules_report import rule_table
 from watchkeeper.report.summary import headline, sentences
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from watchkeeper.detection.performance import MetricChange
     from watchkeeper.detection.verdict import Verdict
 
-STYLES = {"ok": "green", "warning": "yellow", "critical": "bold red", "not enough data": "dim"}
 _MOST_COLUMNS = 12
 _MOST_SEGMENTS = 8
 _WIDE = 100
@@ -63,11 +63,6 @@ def text(comparison: Comparison, more: Sequence[str] = (), width: int = 120) -> 
     with console.capture() as capture:
         console.print(render(comparison, more, width))
     return capture.get()
-
-
-def printable(value: str) -> str:
-    """Return a text in one line, without characters that would steer the terminal."""
-    return "".join(c if c.isprintable() else " " for c in value)
 
 
 def _title(comparison: Comparison) -> Text:
