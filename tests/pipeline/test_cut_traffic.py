@@ -66,3 +66,28 @@ def test_monitors_name_pairs() -> None:
     wrong = Monitors.from_yaml(head + "[[origin, carriers]], detect: {threshold: {warning: '< 0.5'}}}\n")
     with pytest.raises(InvalidMonitors, match="origin x carrier"):
         fitting.check(wrong, [_Version()])  # type: ignore[list-item]
+
+
+def test_quality_of_logged_predictions_can_be_monitored(tmp_path: Path) -> None:
+    names = ("mistyped_share", "format_share", "repeated_share", "top_share")
+    text = "model: late\nwindow: {every: 1d}\nmonitors:\n" + "".join(
+        f"  - {{metric: {name}, columns: [mail], detect: {{threshold: {{critical: '> 99%'}}}}}}\n" for name in names
+    )
+    monitors = Monitors.from_yaml(text + "  - {metric: duplicate_share, detect: {threshold: {critical: '> 1%'}}}\n")
+    assert [m.role for m in monitors.monitors] == ["evidence"] * 5
+    told = rows(600)
+    for i, row in enumerate(told):
+        row["features"] |= {"mail": f"u{i}@example.org", "plan": "free"}
+    with Pipeline.open(tmp_path / "store") as pipeline:
+        send(pipeline, "predictions", told)
+        assert pipeline.settle()
+        reference = pipeline.profile(TARGET, None, None)
+        pipeline.set_reference(TARGET, reference.to_bytes())
+        assert pipeline.settle()
+        asked = MeasurementQuery(TARGET, every="day", metrics=(*names, "duplicate_share"))
+        found = pipeline.measurements(asked).to_pylist()
+    values = {(row["metric"], row["column"]): row["value"] for row in found}
+    assert values["top_share", "plan"] == 1
+    assert values["format_share", "mail"] == 1
+    assert values["repeated_share", "mail"] == 0
+    assert values["duplicate_share", None] == 0

@@ -15,7 +15,7 @@ from watchkeeper.profiles.profile import Profile
 
 CHANCE = 0.05
 """The chance that any bound is below the share that the reference's source truly has."""
-MOST_ALLOWED = 50
+MOST_ALLOWED = uniqueness.FEW
 """Of more categories none are listed: a list that nobody reads is no rule."""
 _PER_COLUMN = 5
 _USUAL = 0.05
@@ -98,7 +98,7 @@ def _categories(column: CategoricalColumn, alpha: float) -> _Told:
 
 def _shape(column: Column, alpha: float) -> _Told:
     name = uniqueness.main_format(column)
-    if name is None or (isinstance(column, CategoricalColumn) and column.categories.distinct <= MOST_ALLOWED):
+    if name is None:
         return {}
     share = uniqueness.share_of_format(column, name)
     most = upper(share.n - round(share.value * share.n), share.n, alpha)

@@ -16,6 +16,8 @@ from watchkeeper.profiles.profile import Profile
 
 UNIQUE = 0.01
 """A column, an id or a row counts as unique where at most this share of rows repeats another."""
+FEW = 50
+"""Of so few categories the names themselves are what is expected, not their format."""
 MAIN = 0.95
 """A format is that of a column where so large a share of its values have it."""
 
@@ -128,7 +130,12 @@ def format_counts(column: Column) -> dict[str, int] | None:
 
 
 def main_format(column: Column) -> str | None:
-    """Return the format of at least 95 % of a column's values; None where there is none that promises anything."""
+    """Return the format of at least 95 % of a column's values; None where there is none that promises anything.
+
+    None of a column of at most 50 categories either: new categories say it all.
+    """
+    if isinstance(column, CategoricalColumn) and column.categories.distinct <= FEW:
+        return None
     counts = format_counts(column)
     if counts is None:
         return None
