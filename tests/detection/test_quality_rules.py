@@ -159,7 +159,7 @@ def test_a_comparison_holds_them_too() -> None:
     families = {(row["what"], row["verdict"]) for row in report.verdicts().to_pylist() if row["family"] == "rules"}
     assert ("new_category_share (country)", "critical") in families
     assert any(row["rule"] == "new_category_share" for row in report.to_dict()["rules"])
-    assert "is none of the 3 categories allowed" in repr(report)
+    assert "is not among the 3 allowed" in repr(report)
 
 
 def test_upper_limits_hold() -> None:

@@ -169,7 +169,7 @@ export interface ColumnRow extends Check {
   distances: MetricRow[];     // every univariate drift metric of the column (current holds the value), with its own p-value
   tests: Record<string, number>; // p-values that the evidence is made of: g, kolmogorov_smirnov, mean
   changes: ColumnPart[];      // what changed, of columns that alarm: shift, spread, tails, categories, nulls, a unit that is guessed
-  quality: MetricRow[];       // null_share, distinct_count, out_of_range_share, new_category_share
+  quality: MetricRow[];       // null_share, distinct_count, format_share, ...
   new_categories: string[];   // at most ten
   reference: Summary; current: Summary;
   distribution: Distribution | null;

@@ -22,7 +22,7 @@ _WHAT = {
     "mistyped_share": "is of another type",
     "infinite_share": "is infinite",
     "out_of_range_share": "lies outside {range}",
-    "new_category_share": "is none of the {allowed} categories allowed",
+    "new_category_share": "is not among the {allowed} allowed",
     "repeated_share": "of rows share their value with another",
     "format_share": "has not the format {format}",
 }
