@@ -197,6 +197,9 @@ def _for_rules(source: Source, rules: Rules, progress: Progress | None) -> Profi
     }
     if rules.id is not None and rules.id not in head.column_names:
         raise UnknownColumn(rules.id, head.column_names, "The rules")
+    kinds = kinds or {
+        name: kind_of(head[name]) for name in head.column_names
+    }  # none is there: rows are counted all the same
     schema = Schema(kinds={n: k for n, k in kinds.items() if k is not None}, id=rules.id)  # type: ignore[misc]
     made = profile_source(source, schema.freeze(), progress=progress)
     if made.rows == 0:

@@ -104,6 +104,10 @@ def test_a_column_that_is_gone_breaks_its_type_unless_it_is_optional() -> None:
     assert broken(rest, told) == set()
     with pytest.raises(UnknownColumn):
         wk.check(table(50).drop_columns(["order"]), RULES)
+    assert broken({"b": [1, 2]}, {"columns": {"a": {"null_share": 0}}}) == {("a", "type")}
+    assert wk.check({"b": [1, 2]}, {}).exit_code() == 3  # no rule, nothing that could be told
+    made = wk.profile({"a": [1.0, 2.0] * 50})
+    assert broken(made, {"columns": {"a": {"type": "categorical"}}}) == {("a", "type")}
 
 
 @pytest.mark.parametrize(
@@ -169,3 +173,10 @@ def test_upper_limits_hold() -> None:
         limit = upper(count, n, 0.01)
         assert binom.cdf(count, n, limit) <= 0.01 * 1.0001
         assert binom.cdf(count, n, limit * 0.9) > 0.002
+
+
+def test_texts_that_are_dates_are_not_listed_for_time_goes_on() -> None:
+    days = [f"2024-01-{i % 28 + 1:02d}" for i in range(400)]
+    told = wk.suggest_rules({"day": days, "code": ["A1", "B2"] * 200}).columns
+    assert (told["day"].format, told["day"].allowed) == ("date", None)
+    assert (told["code"].format, told["code"].allowed) == (None, ("A1", "B2"))

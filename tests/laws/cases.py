@@ -227,7 +227,8 @@ KINDS: dict[str, Any] = {
 }  # fmt: skip
 BINARY = Schema(
     target="label", score="p", task="binary", positive="yes", classes=["no", "yes"], timestamp="t", id="id",
-    segments=["many", "b"], sensitive=["c"], kinds=KINDS, zone="America/New_York",
+    segments=["many", "b", ["x", "c"]], sensitive=["c"], kinds=KINDS, zone="America/New_York",
+    segment_bins={"x": [-1, 0.5], "t": ["2024-03-10"]},
 )  # fmt: skip
 MULTICLASS = BINARY.replace(
     task="multiclass", positive=None, classes=["no", "yes", "rare"], score={"no": "p", "yes": "q"}, id=None
@@ -351,7 +352,7 @@ def timelines(schema: Schema) -> st.SearchStrategy[Case]:
 
 def row_samples(schema: Schema) -> st.SearchStrategy[Case]:
     narrow = schema.replace(kinds={name: KINDS[name] for name in ("x", "i", "c", "b", "id", "t", "label")})
-    narrow = narrow.replace(score=None, segments=[], sensitive=[], timestamp=None)
+    narrow = narrow.replace(score=None, segments=[], crossed=[], sensitive=[], timestamp=None)
     lengths = st.sampled_from([0, 1, 50, 5001, 12_000])
     return batches(narrow, lengths).map(
         lambda drawn: of_rows(

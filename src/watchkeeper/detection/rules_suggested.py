@@ -19,6 +19,8 @@ MOST_ALLOWED = uniqueness.FEW
 """Of more categories none are listed: a list that nobody reads is no rule."""
 _PER_COLUMN = 5
 _USUAL = 0.05
+_NAMED = {"allowed", "new_category_share"}
+"""What is not expected of texts that are dates: time goes on."""
 
 
 def suggest(profile: Profile) -> Rules:
@@ -60,9 +62,12 @@ def _of_column(column: Column, kind: str, alpha: float, *, late: bool) -> _Told:
         told["mistyped_share"] = _bounded(uniqueness.mistyped_share(column), column.rows, alpha, "is of another type")
     if isinstance(column, NumericColumn) and column.histogram.count:
         told |= _range(column, alpha)
+    name = uniqueness.main_format(column)
     if isinstance(column, CategoricalColumn):
-        told |= _categories(column, alpha)
-    return told | _shape(column, alpha)
+        moments = uniqueness.main_format(column, few=0)
+        name = moments if moments in {"date", "datetime"} else name
+        told |= {k: v for k, v in _categories(column, alpha).items() if name is None or k not in _NAMED}
+    return told | _shape(column, name, alpha)
 
 
 def _range(column: NumericColumn, alpha: float) -> _Told:
@@ -96,8 +101,7 @@ def _categories(column: CategoricalColumn, alpha: float) -> _Told:
     }
 
 
-def _shape(column: Column, alpha: float) -> _Told:
-    name = uniqueness.main_format(column)
+def _shape(column: Column, name: str | None, alpha: float) -> _Told:
     if name is None:
         return {}
     share = uniqueness.share_of_format(column, name)

@@ -129,12 +129,12 @@ def format_counts(column: Column) -> dict[str, int] | None:
     return dict(zip(FORMATS, sums.astype(np.int64).tolist(), strict=True))
 
 
-def main_format(column: Column) -> str | None:
+def main_format(column: Column, few: int = FEW) -> str | None:
     """Return the format of at least 95 % of a column's values; None where there is none that promises anything.
 
-    None of a column of at most 50 categories either: new categories say it all.
+    None of a column of at most ``few`` categories either: new categories say it all.
     """
-    if isinstance(column, CategoricalColumn) and column.categories.distinct <= FEW:
+    if isinstance(column, CategoricalColumn) and column.categories.distinct <= few:
         return None
     counts = format_counts(column)
     if counts is None:
@@ -152,4 +152,16 @@ def format_share(column: Column, reference: Column) -> Estimate:
 def share_of_format(column: Column, name: str) -> Estimate:
     """Share of the values that have a format; of more than 4,096 distinct values, of those in the sample of values."""
     counts = format_counts(column)
-    return UNKNOWN if counts is None else share_estimate(counts[name], sum(counts.values()))
+    if counts is None:
+        return UNKNOWN
+    found = share_estimate(counts[name], sum(counts.values()))
+    return found if not isinstance(column, CategoricalColumn) or column.categories.exact else _of_values(found, column)
+
+
+def _of_values(found: Estimate, column: CategoricalColumn) -> Estimate:
+    """Return a share among a sample of values with an error that counts values: all rows of one come and go together."""
+    sizes = np.array(list(column.categories.below(column.categories.threshold).values()), dtype=np.float64)
+    spread = math.sqrt(found.value * (1 - found.value) * float(np.square(sizes).sum())) / float(sizes.sum())
+    error = max(found.error, spread)
+    low, high = min(found.low, found.value - 1.96 * error), max(found.high, found.value + 1.96 * error)
+    return replace(found, low=max(low, 0.0), high=min(high, 1.0), error=error)
