@@ -28,6 +28,7 @@ ESTIMATED = (
     "accuracy", "error_rate", "precision", "recall", "specificity", "f1", "roc_auc", "average_precision", "log_loss", "brier",
 )  # fmt: skip
 """The metrics that CBPE estimates."""
+_OF_CLASSES = {"f1", "roc_auc", "average_precision"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,9 @@ def estimate(
     inflation = _inflation(calibrator, moved / calibrator.counts, doubt)
     error = math.sqrt((chance + doubt) * inflation)
     low, high = interval(value, error, max(round(rows), 1), scale)
-    return Estimate(value, low, high, n, error, design_effect=inflation)
+    positives = float((counts * rate).sum())
+    basis = round(min(positives, n - positives)) if metric in _OF_CLASSES else round(rows)
+    return Estimate(value, low, high, n, error, design_effect=inflation, basis=basis)
 
 
 def gap(outcome: BinaryOutcome, calibrator: Calibrator, metric: str, realised: Estimate) -> Estimate:
@@ -144,7 +147,7 @@ def gap(outcome: BinaryOutcome, calibrator: Calibrator, metric: str, realised: E
     if not foretold.known:
         return UNKNOWN
     value, half = realised.value - foretold.value, 1.96 * foretold.error
-    return Estimate(value, value - half, value + half, foretold.n, foretold.error)
+    return Estimate(value, value - half, value + half, foretold.n, foretold.error, basis=realised.rests_on)
 
 
 Expected = tuple[float, Floats, Floats, float, Scale]

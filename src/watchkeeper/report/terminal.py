@@ -83,11 +83,15 @@ def _table(title: str, *columns: str) -> Table:
 def _performance(comparison: Comparison, width: int) -> Table:
     table = _table("Performance (95 % intervals)", *_headings(width, comparison.reference.schema.task == "regression"))
     for change, verdict in comparison.performance:
-        unit = change.metric.unit
-        cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
-        n = change.current.n or change.estimated.n
-        table.add_row(change.metric.title, *_fitting(cells, n, width), _chip(verdict))
+        table.add_row(change.metric.title, *_fitting(_values(change), _size(change), width), _chip(verdict))
+    if any("~" in cell for change, _ in comparison.performance for cell in _values(change)):
+        table.caption = "~ rests on too little: its interval is approximate"
     return table
+
+
+def _values(change: MetricChange) -> list[str]:
+    estimates = change.reference, change.current, change.estimated
+    return [spread(e, change.metric.unit, change.metric.name) if e.known else "" for e in estimates]
 
 
 def _headings(width: int, regression: bool) -> list[str]:
@@ -112,10 +116,8 @@ def _segments(comparison: Comparison, width: int) -> Table:
     table = _table(f"By segment: {title}", *_headings(width, comparison.reference.schema.task == "regression"))
     for change, verdict in judged[:_MOST_SEGMENTS]:
         column, value = change.segment or ("", "")
-        unit = change.metric.unit
-        cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
         name = escape(printable(f"{column} {value}"))
-        table.add_row(name, *_fitting(cells, _size(change), width), _chip(verdict))
+        table.add_row(name, *_fitting(_values(change), _size(change), width), _chip(verdict))
     if len(judged) > _MOST_SEGMENTS:
         table.caption = f"and {len(judged) - _MOST_SEGMENTS} more"
     return table
