@@ -17,7 +17,7 @@ PARTS = {
     "drift_null": "B2: shuffled rows of a real table that are taken for drift",
     "relevant": "B3: at 100,000 rows, shifts that matter and shifts that do not",
     "units": "changes of units that are named, and those that are made up",
-    "harm": "B14: twelve planted changes, whether they page, and whether the model got worse",
+    "harm": "B14: twelve planted changes in two worlds, whether they page, and whether the model got worse",
     "estimates": "B7: performance estimated without labels, against what was realised",
     "settings": "how the settings of estimates by feature fare on reference periods alone",
     "labelled": "B8: accuracy from 5 % of the labels",
