@@ -19,6 +19,7 @@ PARTS = {
     "units": "changes of units that are named, and those that are made up",
     "harm": "B14: twelve planted changes in two worlds, whether they page, and whether the model got worse",
     "estimates": "B7: performance estimated without labels, against what was realised",
+    "stationary": "how often intervals of other tasks without labels hold where nothing drifts",
     "settings": "how the settings of estimates by feature fare on reference periods alone",
     "labelled": "B8: accuracy from 5 % of the labels",
 }

@@ -89,7 +89,7 @@ def _from_rows(baseline: Baseline, current: Profile, name: str) -> Estimate:
     if reference.schema.weight is not None or reference.schema.task not in {"multiclass", "regression"}:
         return UNKNOWN
     if isinstance(reference.outcome, MulticlassOutcome):
-        whole = functools.partial(multiclass_estimation.calibrate, reference.outcome)
+        whole = functools.partial(multiclass_estimation.calibrate, reference.outcome, days_of(reference))
         calibrators = baseline.once("calibrators", whole)
         return multiclass_estimation.estimate(current, calibrators, name) if calibrators is not None else UNKNOWN
     model = baseline.once("errors", functools.partial(error_estimation.fit, reference))
