@@ -125,7 +125,7 @@ def main(references: int = REFERENCES) -> dict[tuple[str, int, float, bool], dic
             cells = "  ".join(
                 f"{name} {100 * v.mean():5.1f} +- {100 * v.std() / math.sqrt(len(v)):.1f}" for name, v in found.items()
             )
-            print(f"  {task}, {each} rows a day, {world:<39}{cells}", flush=True)
+            print(f"  {task}, {each} rows a day, {world:<40}{cells}", flush=True)
     return results
 
 
