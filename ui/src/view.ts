@@ -6,8 +6,8 @@
 export type VerdictName = "ok" | "warning" | "critical" | "not enough data";
 export type Source = "realised" | "estimated";
 
-/** A number with its interval; n is the number of rows it rests on. */
-export interface Estimate { value: number | null; low: number | null; high: number | null; n: number; coverage: number | null }
+/** A number with its interval; n is the number of rows it rests on. `approximate`: that is too little for the interval to hold. */
+export interface Estimate { value: number | null; low: number | null; high: number | null; n: number; coverage: number | null; approximate?: boolean }
 
 export interface Side {
   name: string;            // file name or "reference" / "current"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from watchkeeper.detection.series import Point
+from watchkeeper.metrics.basis import basis_words, least_basis
 from watchkeeper.metrics.names import DRIFT, OF_OUTCOMES, QUALITY, TABLE_QUALITY, Metric
 
 Cause = Literal["model", "service", "traffic"]
@@ -47,6 +49,14 @@ def default_role(metric: str) -> Role:
     """Return ``incident`` for performance, failures, latency and traffic; what explains them is ``evidence``."""
     explains = metric in OF_COLUMNS or metric in TABLE_QUALITY or metric in _LOAD
     return "evidence" if explains else "incident"
+
+
+def too_little(metric: str, point: Point) -> str:
+    """Return that a point, or what it is held against, rests on less than the interval of its metric needs; else nothing."""
+    for where, found in (("", point.rests_on), ("in the reference ", point.reference_basis)):
+        if 0 < found < least_basis(metric):
+            return where + basis_words(metric, found)
+    return ""
 
 
 def worse_by(metric: Metric, value: float, before: float) -> float:

@@ -199,6 +199,7 @@ def measurement_row(
         "effect": _known(verdict.evidence.effect) if verdict else None,
         "p_value": _known(verdict.evidence.deciding) if verdict else None,
         "detectable": _known(verdict.detectable) if verdict else None,
+        "basis": now.rests_on if now.known and now.n else None,
         "unit": unit,
     }
 

@@ -87,11 +87,15 @@ def _table(title: str, *columns: str) -> Table:
 def _performance(comparison: Comparison, width: int) -> Table:
     table = _table("Performance (95 % intervals)", *_headings(width, comparison.reference.schema.task == "regression"))
     for change, verdict in comparison.performance:
-        unit = change.metric.unit
-        cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
-        n = change.current.n or change.estimated.n
-        table.add_row(change.metric.title, *_fitting(cells, n, width), _chip(verdict))
+        table.add_row(change.metric.title, *_fitting(_values(change), _size(change), width), _chip(verdict))
+    if any("~" in cell for change, _ in comparison.performance for cell in _values(change)):
+        table.caption = "~ rests on too little: its interval is approximate"
     return table
+
+
+def _values(change: MetricChange) -> list[str]:
+    estimates = change.reference, change.current, change.estimated
+    return [spread(e, change.metric.unit, change.metric.name) if e.known else "" for e in estimates]
 
 
 def _headings(width: int, regression: bool) -> list[str]:
@@ -122,12 +126,10 @@ def _segments(comparison: Comparison, width: int) -> Table:
     )
     for change, verdict in judged[:_MOST_SEGMENTS]:
         column, value = change.segment or ("", "")
-        unit = change.metric.unit
-        cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
         name = escape(printable(segment_name(column, value)))
         cost = comparison.costs.get((column, value))
         told = "" if cost is None else number(cost.share, "share") if cost.share == cost.share else number(cost.value)
-        table.add_row(name, *_fitting(cells, _size(change), width), _chip(verdict), told)
+        table.add_row(name, *_fitting(_values(change), _size(change), width), _chip(verdict), told)
     if comparison.costs:
         table.caption = "cost: rows times by how much their mean loss rose, as a share of the loss of all rows"
     if len(judged) > _MOST_SEGMENTS:

@@ -11,6 +11,7 @@ from watchkeeper.detection.columns import ColumnChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange, calibrator_of, days_of, estimate_metric
 from watchkeeper.detection.verdict import Verdict
+from watchkeeper.metrics.basis import is_approximate
 from watchkeeper.metrics.chance import Chance
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, SEGMENT_METRICS, TASKS, Metric
@@ -110,11 +111,12 @@ def _side(profile: Profile) -> dict[str, Any]:
     }
 
 
-def estimate_value(estimate: Estimate, coverage: float | None = None) -> dict[str, Any] | None:
-    """Return an estimate as the page takes it; None where it is unknown."""
+def estimate_value(estimate: Estimate, metric: str, coverage: float | None = None) -> dict[str, Any] | None:
+    """Return an estimate of a metric as the page takes it; None where it is unknown."""
     if not estimate.known:
         return None
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n, "coverage": coverage}
+    numbers = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
+    return numbers | {"coverage": coverage, "approximate": is_approximate(metric, estimate)}
 
 
 def check_value(verdict: Verdict | None, said: str) -> dict[str, Any]:
@@ -143,11 +145,11 @@ def metric_row(change: MetricChange, verdict: Verdict | None) -> dict[str, Any]:
         "title": metric.title,
         "unit": metric.unit,
         "better": metric.better,
-        "reference": estimate_value(change.reference),
-        "current": estimate_value(change.current),
-        "estimated": estimate_value(change.estimated),
-        "powered": estimate_value(change.powered),
-        "gap": estimate_value(change.gap),
+        "reference": estimate_value(change.reference, metric.name),
+        "current": estimate_value(change.current, metric.name),
+        "estimated": estimate_value(change.estimated, metric.name),
+        "powered": estimate_value(change.powered, metric.name),
+        "gap": estimate_value(change.gap, metric.name),
         **check_value(verdict, words.metric_words(change, verdict)),
     }
 
@@ -179,8 +181,8 @@ def _timeline(comparison: Comparison) -> list[dict[str, Any]]:
                     "end": window.end.isoformat(),
                     "n": part.rows,
                     "coverage": _coverage(part, profile),
-                    "metrics": {k: estimate_value(e) for k, e in realised.items() if e.known},
-                    "estimated": {k: estimate_value(e) for k, e in expected.items() if e.known},
+                    "metrics": {k: estimate_value(e, k) for k, e in realised.items() if e.known},
+                    "estimated": {k: estimate_value(e, k) for k, e in expected.items() if e.known},
                 }
             )
     return points

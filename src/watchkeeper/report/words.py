@@ -12,6 +12,7 @@ from watchkeeper.detection.importance import NEGLIGIBLE
 from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.segment_cost import Cost
 from watchkeeper.detection.verdict import Verdict
+from watchkeeper.metrics.basis import basis_words, is_approximate
 from watchkeeper.metrics.estimate import Estimate
 from watchkeeper.metrics.names import Metric
 from watchkeeper.profiles.column import CategoricalColumn, Column, DatetimeColumn, NumericColumn, TextColumn
@@ -42,10 +43,15 @@ def gap(value: float, unit: str | None = None) -> str:
     return f"{number(100 * value)} points" if unit == "share" and math.isfinite(value) else number(value, unit)
 
 
-def spread(estimate: Estimate, unit: str | None = None) -> str:
-    """Return a value with its interval: ``0.710 (0.679–0.739)``, in as few characters as tell it."""
+def spread(estimate: Estimate, unit: str | None = None, metric: str = "") -> str:
+    """Return a value with its interval: ``0.710 (0.679–0.739)``, in as few characters as tell it.
+
+    ``~`` stands before one whose interval is approximate, as of a ``metric`` that rests on too little.
+    """
     if not estimate.known:
         return "unknown"
+    if is_approximate(metric, estimate):
+        return f"~{spread(estimate, unit)}"
     value, low, high = (_brief(v, unit) for v in (estimate.value, estimate.low, estimate.high))
     dash = " to " if estimate.low < 0 else "\N{EN DASH}"
     return f"{value} ({low}{dash}{high})" + (" %" if unit == "share" else "")
@@ -81,6 +87,11 @@ def metric_words(change: MetricChange, verdict: Verdict | None) -> str:
     said = " is estimated, without labels, to have" if change.from_estimate else ""
     moved = _moved(metric, change.reference.value, now.value, bool(said))
     text = f"{metric.title}{where}{said} {moved}."
+    few = [e for e in (now, change.reference) if is_approximate(metric.name, e)]
+    if verdict is not None and few:
+        scant = min(few, key=lambda e: e.rests_on)
+        where = "" if scant is now else "in the reference, "
+        return f"{text} There is not enough data to tell: {where}{basis_words(metric.name, scant.rests_on)}."
     return f"{text} {_evidence_words(metric, verdict)}".strip() if verdict is not None else text
 
 

@@ -9,7 +9,7 @@ export const decimalsOf = (row: MetricRow) => sharedDecimals([row.reference, row
 export function estimateText(e: Estimate | null, decimals: number, unit: string | null): string {
   if (e?.value == null) return "not enough data";
   const span = interval(e.low, e.high, decimals, unit);
-  return fixed(e.value, decimals, unit) + (span && ` (${span})`);
+  return fixed(e.value, decimals, unit) + (span && ` (${e.approximate ? "about " : ""}${span})`);
 }
 
 function line(name: string, e: Estimate | null, row: MetricRow): string {
