@@ -13,6 +13,7 @@ import pytest
 from daily import day
 from watchkeeper import Schema, compare, profile
 from watchkeeper.detection.performance import worse
+from watchkeeper.detection.risk import Risk
 from watchkeeper.detection.series import Point, SeriesKey
 from watchkeeper.metrics import basis
 from watchkeeper.metrics.estimate import Estimate
@@ -127,12 +128,14 @@ def test_a_mean_of_few_rows_gives_no_verdict() -> None:
     assert verdicts == {99: "not enough data", 100: "critical"}
 
 
-def said(detect: Any, **given: Any) -> tuple[str, str]:
+def said(detect: Any, before: int = 500, **given: Any) -> tuple[str, str]:
     monitors = Monitors.from_dict({"model": "m", "monitors": [{"metric": "roc_auc", "detect": detect}]})
     known = {"reference": 0.7, "reference_mean": 0.7, "reference_sd": 0.005, "reference_windows": 31}
     point = replace(day(40, 0.5, 0.005, **known), **given)
     window = Window(moment(40 * DAY), moment(41 * DAY))
-    history: list[Point] = [replace(p, n=500) for p in (day(k, 0.7 + 0.001 * (k % 3), 0.005) for k in range(10, 40))]
+    history: list[Point] = [
+        replace(p, n=500, basis=before) for p in (day(k, 0.7 + 0.001 * (k % 3), 0.005) for k in range(10, 40))
+    ]
     (found,) = evaluate(monitors, window, {SeriesKey("roc_auc"): point}, lambda _: history)
     return found.verdict, found.words
 
@@ -141,7 +144,7 @@ def said(detect: Any, **given: Any) -> tuple[str, str]:
 def test_monitors_wait_for_what_an_interval_needs(detect: str) -> None:
     assert said(detect, basis=30)[0] == "critical"
     assert said(detect, basis=30, reference_basis=30)[0] == "critical"
-    assert said(detect, basis=29) == (
+    assert said(detect, *((4,) if detect == "risk" else ()), basis=5 if detect == "risk" else 29) == (
         "not enough data",
         "ROC AUC about 0.5 (0.49 to 0.51): it rests on 29 in the smaller class, and 30 are needed",
     )
@@ -152,3 +155,18 @@ def test_monitors_wait_for_what_an_interval_needs(detect: str) -> None:
 
 def test_a_bound_that_a_person_stated_is_judged_all_the_same() -> None:
     assert said({"threshold": {"critical": "< 0.6"}}, basis=5, reference_basis=5)[0] == "critical"
+
+
+def few_a_day(drop: float, each: int) -> list[Point]:
+    """Return 30 days of an AUC that rests on so many positives each, in the last week lower by ``drop``."""
+    known = {"reference": 0.8, "reference_mean": 0.8, "reference_sd": 0.01, "reference_windows": 31}
+    days = (day(k, 0.8 - drop * (k >= 23), 0.15, **known) for k in range(30))
+    return [replace(p, n=100, basis=each, reference_basis=240) for p in days]
+
+
+def test_a_model_with_few_positives_a_day_is_judged_by_its_week() -> None:
+    risk = Risk(TASKS["binary"]["roc_auc"][0], 0.02)
+    assert risk.check(few_a_day(0.3, 8), 1 / 600)[0] in {"warning", "critical"}
+    assert risk.check(few_a_day(0.0, 8), 1 / 600)[0] != "warning"
+    verdict, words = risk.check(few_a_day(0.3, 4), 1 / 600)
+    assert (verdict, "it rests on 28 in the smaller class, and 30 are needed" in words) == ("not enough data", True)

@@ -129,6 +129,10 @@ class Detector(Protocol):
         """How many earlier windows it may use."""
 
     @property
+    def pools(self) -> int:
+        """How many of the last windows it may judge together; what they rest on is added up."""
+
+    @property
     def spends(self) -> bool:
         """Whether it spends of the budget; a bound that a person stated does not."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from watchkeeper.detection.series import Point
@@ -51,9 +52,10 @@ def default_role(metric: str) -> Role:
     return "evidence" if explains else "incident"
 
 
-def too_little(metric: str, point: Point) -> str:
-    """Return that a point, or what it is held against, rests on less than the interval of its metric needs; else nothing."""
-    for where, found in (("", point.rests_on), ("in the reference ", point.reference_basis)):
+def too_little(metric: str, points: Sequence[Point]) -> str:
+    """Return that points together, or what they are held against, rest on less than their metric needs; else nothing."""
+    together = sum(p.rests_on for p in points)
+    for where, found in (("", together), ("in the reference ", points[-1].reference_basis)):
         if 0 < found < least_basis(metric):
             return where + basis_words(metric, found)
     return ""

@@ -130,7 +130,7 @@ def _judged(check: _Check, alpha: float, past: Sequence[Point]) -> Judged:
         rows = point.n or point.rows
         if rows < least:
             return "not enough data", f"{measured(point, metric.unit)}: {rows} rows, {least} are needed"
-        scant = too_little(metric.name, point) if detector.spends else ""
+        scant = too_little(metric.name, history[-detector.pools :]) if detector.spends else ""
         if scant:
             return "not enough data", f"about {measured(point, metric.unit)}: {scant}"
         return detector.check(history, alpha)

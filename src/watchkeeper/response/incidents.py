@@ -125,7 +125,7 @@ def _calm(cause: Cause, standing: Standing, findings: Sequence[Finding]) -> Step
 
 
 def _says_something(finding: Finding) -> bool:
-    few = (finding.point.n or finding.point.rows) < FEWEST or bool(too_little(finding.metric, finding.point))
+    few = (finding.point.n or finding.point.rows) < FEWEST or bool(too_little(finding.metric, [finding.point]))
     return finding.state == "data" and (finding.verdict == "ok" or not few)
 
 
