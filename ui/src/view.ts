@@ -202,9 +202,9 @@ export interface CompareView {
   lists?: Lists | null;       // of a ranking
   timeline: TimePoint[];
   segments: SegmentRow[];
-  weak_segments: WeakSegment[]; // those first that cost most
-  quality: MetricRow[];       // of all rows: duplicates
-  rules: RuleRow[];           // where the comparison was given rules
+  weak_segments?: WeakSegment[]; // those first that cost most
+  quality?: MetricRow[];      // of all rows: duplicates
+  rules?: RuleRow[];          // where the comparison was given rules
   columns: ColumnRow[];       // sorted: what changed most first
   multivariate?: Multivariate | null; // where it was asked for
 }

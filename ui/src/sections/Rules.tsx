@@ -6,16 +6,17 @@ const MOST = 60;
 
 /** Duplicates, and the rules that are not kept; nothing where there is nothing to say. */
 export function Rules({ view }: { view: CompareView }) {
-  const told = view.quality.filter((row) => row.verdict === "warning" || row.verdict === "critical");
-  const broken = view.rules.filter((rule) => rule.verdict !== "ok");
-  if (!told.length && !view.rules.length) return null;
-  const kept = `${view.rules.length - broken.length} of ${view.rules.length} rules are kept.`;
+  const rules = view.rules ?? [];
+  const told = (view.quality ?? []).filter((row) => row.verdict === "warning" || row.verdict === "critical");
+  const broken = rules.filter((rule) => rule.verdict !== "ok");
+  if (!told.length && !rules.length) return null;
+  const kept = `${rules.length - broken.length} of ${rules.length} rules are kept.`;
   const lines = [
     ...told.map((row) => ({ key: row.metric, verdict: row.verdict, words: row.words })),
     ...broken.map((rule) => ({ key: `${rule.column} ${rule.rule}`, verdict: rule.verdict, words: rule.words })),
   ];
   return (
-    <Section id="rules" title="Rules" lead={view.rules.length ? kept : "Of all rows."}>
+    <Section id="rules" title="Rules" lead={rules.length ? kept : "Of all rows."}>
       <table>
         <tbody>
           {lines.slice(0, MOST).map((line) => (

@@ -19,7 +19,7 @@ function csvOf(found: WeakSegment[]) {
 
 /** Where the model is weak, whether or not that is news: those that cost most first. */
 export function Weak({ view }: { view: CompareView }) {
-  const found = view.weak_segments;
+  const found = view.weak_segments ?? [];
   const first = found[0];
   if (!first) return null;
   const title = `Weak segments: ${words(first.metric)}`;
