@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -21,6 +22,7 @@ EVAL_STEPS = 3
 STALE = frozenset({1, 2, 5})
 STALE_EVERY = 100
 FIRST_PROBES = (0, 20, 60)
+DIAGNOSE_EVERY = 100
 SURE = 8
 """So many rows must agree before outputs are called probabilities."""
 
@@ -32,7 +34,7 @@ class Looking:
         self, model: nn.Module, loss: Any, run: Run, settings: Settings, guard: Guard, stepping: Stepping
     ) -> None:
         self._model, self._base = model, models.base_of(model)
-        self._run, self._settings, self._stepping = run, settings, stepping
+        self._run, self._settings, self._stepping, self._guard = run, settings, stepping, guard
         self._forgetful = models.forgetful(self._base)
         self._probe: Probe | None = Probe(self._base, settings.probe_rows)
         if not self._probe.useful or _is_sharded(model):
@@ -40,7 +42,11 @@ class Looking:
         self._next_probe = FIRST_PROBES[0]
         self._probes = self._batch_rows = self._eval_steps = 0
         self._wrong = self._scaled_down = 0
+        self._diagnosed = -DIAGNOSE_EVERY
         self._last_scale = 0.0
+        self._busy = True
+        self._host = all(settings.border.open(p.device) for p in self._base.parameters())
+        self._filling = self._probe is not None
         self._handles: list[Any] = []
         compiled = getattr(model, "_compiled_call_impl", None) is not None
         if not compiled:
@@ -52,34 +58,48 @@ class Looking:
     def begin(self, step: int) -> None:
         """Begin a step."""
         self._step = step
+        self._trained = self._evaluated = False
+        self._inputs: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        busy, self._busy = self._busy, self._settings.due(step) or step in STALE or step % STALE_EVERY == 0
+        if not (busy or self._busy):
+            return
         self._due = self._settings.due(step)
-        self._modes: set[bool] = set()
+        self._stale = step in STALE or (step > 0 and step % STALE_EVERY == 0)
         self._rows: dict[str, Row] = {}
         self._pending: list[Event] = []
         self._output: torch.Tensor | None = None
-        self._inputs: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self._left: torch.Tensor | None = None
-        self._half = False
+        self._half = self._headed = False
 
     def _forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         if not torch.is_grad_enabled():
             return
-        self._modes.add(self._model.training)
-        self._inputs = args, kwargs
-        if self._probe is not None and not self._probe.full:
-            self._probe.keep(args, kwargs)
+        if module.training:
+            self._trained = True
+        else:
+            self._evaluated = True
+        if self._host:
+            self._inputs = args, kwargs
+        if self._filling:
+            self._fill(args, kwargs)
+        if not self._busy:
+            return
         if self._step < 3 and torch.is_autocast_enabled(self._device(args)):
             self._half = torch.get_autocast_dtype(self._device(args)) == torch.float16
         tensors = [t for t in head.tensors_in(output) if t.is_floating_point()]
         if not tensors:
             return
         self._output = tensors[-1].detach() if isinstance(output, tuple) else tensors[0].detach()
-        watched = self._step in STALE or (self._step and self._step % STALE_EVERY == 0)
         first = next((t for t in tensors if t.requires_grad), None)
-        if watched and first is not None:
-            first.register_hook(self._backward)
+        if self._stale and first is not None:
+            first.register_hook(self._guard(self._backward))
         if self._due and "input" not in self._rows:
             self._input(args, kwargs)
+
+    def _fill(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._probe is not None:
+            self._probe.keep(args, kwargs)
+        self._filling = self._probe is not None and not self._probe.full
 
     def _device(self, args: tuple[Any, ...]) -> str:
         first = next(head.tensors_in(args), None)
@@ -100,7 +120,7 @@ class Looking:
         self._left = found if self._left is None else torch.minimum(self._left, found)
 
     def _loss(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        if torch.is_grad_enabled() and self._due and len(args) > 1:
+        if self._due and len(args) > 1 and torch.is_grad_enabled():
             self._head(args[0], args[1])
 
     def _head(self, output: torch.Tensor, target: torch.Tensor | None) -> None:
@@ -120,7 +140,9 @@ class Looking:
                     "Cross entropy over a single output is always 0: use one output a class, or binary cross entropy."
                 )
                 self._pending.append(Event("head_mismatch", self._step, words=words))
-        self._rows["head"] = head.head_vector(output, target), head.HEAD
+        self._headed = True
+        if kind in {"mse", "mae"} or self._settings.seldom(self._step):
+            self._rows["head"] = head.head_vector(output, target), head.HEAD
         classes = self._run.classes or 0
         if (
             target is not None
@@ -137,16 +159,26 @@ class Looking:
 
     def take(self, step: int, target: torch.Tensor | None) -> dict[str, Row]:
         """Return what the step showed: vectors on the device, with the names of their columns."""
-        if self._due and "head" not in self._rows and self._output is not None and self._run.loss is not None:
+        if self._due and not self._headed and self._output is not None and self._run.loss is not None:
             known = target is not None
             if known or self._run.loss in {"cross_entropy", "bce_logits", "bce"}:
                 self._head(self._output, target)
         if self._left is not None:
             self._rows["stale"] = self._left, ("left",)
         if self._probe is not None and self._probe.held and step >= self._next_probe:
-            self._rows |= {n: (v, self._probe.columns(n)) for n, v in self._probe.run().items()}
-            self._plan_probe(step)
+            self._look_at_units(step)
         return self._rows
+
+    def _look_at_units(self, step: int) -> None:
+        assert self._probe is not None
+        self._busy = True
+        try:
+            self._rows |= self._probe.run(spread=self._probes < len(FIRST_PROBES))
+        except Exception as error:  # a model that cannot be called in evaluation: the rest is watched on
+            self._run.facts["probe"] = f"failed: {type(error).__name__}: {error}"
+            self._probe = None
+            return
+        self._plan_probe(step)
 
     def _plan_probe(self, step: int) -> None:
         assert self._probe is not None
@@ -160,7 +192,8 @@ class Looking:
     def events(self, step: int) -> Iterator[Event]:
         """Yield what is exact and known without waiting for the device."""
         yield from self._pending
-        self._eval_steps = self._eval_steps + 1 if self._modes == {False} else 0
+        self._pending = []
+        self._eval_steps = self._eval_steps + 1 if self._evaluated and not self._trained else 0
         if self._eval_steps >= EVAL_STEPS and self._forgetful:
             words = (
                 f"The model is in evaluation mode in {self._eval_steps} training steps: no dropout, frozen statistics."
@@ -172,8 +205,14 @@ class Looking:
             )
         self._half = False
 
-    def diagnose(self, step: int) -> Event:
-        """Return where something that is not finite comes from: the forward pass is made again. Waits for the device."""
+    def diagnose(self, step: int) -> Event | None:
+        """Return where something that is not finite comes from: the forward pass is made again. Waits for the device.
+
+        None where nothing is, or was asked not long ago.
+        """
+        if step - self._diagnosed < DIAGNOSE_EVERY:
+            return None
+        self._diagnosed = step
         layers, module = self._stepping.bad_layers(), None
         if self._inputs is not None and not _is_sharded(self._model):
             module = first_bad_module(self._base, *self._inputs)
@@ -184,7 +223,9 @@ class Looking:
             if given != module:
                 words = f"What comes into {given} is not finite already: look at the batch."
             return Event("non_finite", step, given, numbers, words)
-        last = layers[-1] if layers else None
+        if not layers:
+            return None
+        last = layers[-1]
         words = f"The outputs are finite; the gradients of {len(layers)} layers, {last} the last of them, are not."
         return Event("non_finite", step, last, numbers, words)
 
@@ -250,15 +291,19 @@ class Looking:
             yield Event("mixed_precision", step, numbers={"scale": float(values[0])}, words=words)
 
     def _of_replicas(self, step: int, values: Floats) -> Iterator[Event]:
-        least, greatest = values
-        if greatest - least > 1e-6 * abs(greatest) or not _finite(greatest - least):
-            words = f"The ranks' weights differ: their checksums go from {least:.8g} to {greatest:.8g}."
-            yield Event("rank_desync", step, numbers={"least": float(least), "greatest": float(greatest)}, words=words)
+        least, greatest = values.reshape(2, -1)
+        apart = np.flatnonzero(~(greatest - least <= 1e-6 * np.abs(greatest)))
+        if len(apart):
+            layer, low, high = self._run.layers[apart[0]].name, float(least[apart[0]]), float(greatest[apart[0]])
+            words = f"The ranks' weights differ in {len(apart)} layers: the norms of {layer} go from {low:.8g} to {high:.8g}."
+            numbers = {"layers": float(len(apart)), "least": low, "greatest": high}
+            yield Event("rank_desync", step, layer, numbers, words)
 
     def unhook(self) -> None:
         """Take the hooks away."""
         for handle in self._handles:
             handle.remove()
+        self._handles = []
 
 
 def _finite(value: Any) -> bool:
