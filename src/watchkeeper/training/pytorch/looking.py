@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,8 @@ STALE = frozenset({1, 2, 5})
 STALE_EVERY = 100
 FIRST_PROBES = (0, 20, 60)
 DIAGNOSE_EVERY = 100
+INPUTS = 5
+"""So many batches are looked at."""
 SURE = 8
 """So many rows must agree before outputs are called probabilities."""
 
@@ -37,11 +40,12 @@ class Looking:
         self._run, self._settings, self._stepping, self._guard = run, settings, stepping, guard
         self._forgetful = models.forgetful(self._base)
         self._probe: Probe | None = Probe(self._base, settings.probe_rows)
+        self._next_probe: float = FIRST_PROBES[0]
         if not self._probe.useful or _is_sharded(model):
-            self._probe = None
-        self._next_probe = FIRST_PROBES[0]
+            self._probe, self._next_probe = None, math.inf
         self._probes = self._batch_rows = self._eval_steps = 0
         self._wrong = self._scaled_down = 0
+        self._inputs_shown = 0
         self._diagnosed = -DIAGNOSE_EVERY
         self._last_scale = 0.0
         self._busy = True
@@ -53,7 +57,13 @@ class Looking:
             self._handles.append(model.register_forward_hook(_uncompiled(guard(self._forward)), with_kwargs=True))
         if isinstance(loss, nn.Module):
             self._handles.append(loss.register_forward_hook(_uncompiled(guard(self._loss))))
+            stepping.shown = True
         self.begin(0)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether this step has nothing to show."""
+        return not (self._busy or self._evaluated or self._eval_steps or self._step >= self._next_probe)
 
     def begin(self, step: int) -> None:
         """Begin a step."""
@@ -63,7 +73,7 @@ class Looking:
         busy, self._busy = self._busy, self._settings.due(step) or step in STALE or step % STALE_EVERY == 0
         if not (busy or self._busy):
             return
-        self._due = self._settings.due(step)
+        self._due, self._half_due = self._settings.due(step), self._settings.half(step)
         self._stale = step in STALE or (step > 0 and step % STALE_EVERY == 0)
         self._rows: dict[str, Row] = {}
         self._pending: list[Event] = []
@@ -84,8 +94,8 @@ class Looking:
             self._fill(args, kwargs)
         if not self._busy:
             return
-        if self._step < 3 and torch.is_autocast_enabled(self._device(args)):
-            self._half = torch.get_autocast_dtype(self._device(args)) == torch.float16
+        if self._step < 3:
+            self._half = _autocast_half(args)
         tensors = [t for t in head.tensors_in(output) if t.is_floating_point()]
         if not tensors:
             return
@@ -101,16 +111,13 @@ class Looking:
             self._probe.keep(args, kwargs)
         self._filling = self._probe is not None and not self._probe.full
 
-    def _device(self, args: tuple[Any, ...]) -> str:
-        first = next(head.tensors_in(args), None)
-        return first.device.type if first is not None else "cpu"
-
     def _input(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         first = next(head.tensors_in((args, kwargs)), None)
         if first is None or first.dim() < 2:
             return
         self._batch_rows = max(self._batch_rows, first.shape[0])
-        if first.is_floating_point() and first.shape[0] >= SURE and not self._run.has("input", 5):
+        if first.is_floating_point() and first.shape[0] >= SURE and self._inputs_shown < INPUTS:
+            self._inputs_shown += 1
             self._rows["input"] = head.input_vector(first), head.INPUT
 
     def _backward(self, gradient: torch.Tensor) -> None:
@@ -120,7 +127,11 @@ class Looking:
         self._left = found if self._left is None else torch.minimum(self._left, found)
 
     def _loss(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        if self._due and len(args) > 1 and torch.is_grad_enabled():
+        if not torch.is_grad_enabled():
+            return
+        if self._host and isinstance(output, torch.Tensor) and output.numel() == 1 and not _finite(output.detach()):
+            self._stepping.suspect = True
+        if self._busy and self._half_due and len(args) > 1:
             self._head(args[0], args[1])
 
     def _head(self, output: torch.Tensor, target: torch.Tensor | None) -> None:
@@ -159,7 +170,7 @@ class Looking:
 
     def take(self, step: int, target: torch.Tensor | None) -> dict[str, Row]:
         """Return what the step showed: vectors on the device, with the names of their columns."""
-        if self._due and not self._headed and self._output is not None and self._run.loss is not None:
+        if self._half_due and not self._headed and self._output is not None and self._run.loss is not None:
             known = target is not None
             if known or self._run.loss in {"cross_entropy", "bce_logits", "bce"}:
                 self._head(self._output, target)
@@ -176,7 +187,7 @@ class Looking:
             self._rows |= self._probe.run(spread=self._probes < len(FIRST_PROBES))
         except Exception as error:  # a model that cannot be called in evaluation: the rest is watched on
             self._run.facts["probe"] = f"failed: {type(error).__name__}: {error}"
-            self._probe = None
+            self._probe, self._next_probe = None, math.inf
             return
         self._plan_probe(step)
 
@@ -208,15 +219,16 @@ class Looking:
     def diagnose(self, step: int) -> Event | None:
         """Return where something that is not finite comes from: the forward pass is made again. Waits for the device.
 
-        None where nothing is, or was asked not long ago.
+        None where nothing is, or where it was said not long ago.
         """
         if step - self._diagnosed < DIAGNOSE_EVERY:
             return None
-        self._diagnosed = step
         layers, module = self._stepping.bad_layers(), None
         if self._inputs is not None and not _is_sharded(self._model):
             module = first_bad_module(self._base, *self._inputs)
         numbers = {"layers": float(len(layers))}
+        if module is not None or layers:
+            self._diagnosed = step
         if module is not None:
             given = module.removeprefix("the input of ")
             words = f"The first output that is not finite is that of {module}."
@@ -304,6 +316,14 @@ class Looking:
         for handle in self._handles:
             handle.remove()
         self._handles = []
+
+
+def _autocast_half(args: tuple[Any, ...]) -> bool:
+    """Whether arithmetic on the arguments' device is made in float16 of itself."""
+    device = next((t.device.type for t in head.tensors_in(args)), "cpu")
+    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+        return False
+    return torch.get_autocast_dtype(device) == torch.float16
 
 
 def _finite(value: Any) -> bool:

@@ -14,8 +14,8 @@ Row = tuple[torch.Tensor, Sequence[str]]
 """A vector on a device, with the names of its columns."""
 Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
 """Makes of a hook one that never raises."""
-SELDOM = 5
-"""What changes slowly (the weights' norms) is taken in so few of the steps that norms are taken in."""
+HALF, SELDOM = 2, 5
+"""Updates and classes are looked at in each second of the steps with norms, and what changes slowly in each fifth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,8 @@ class Settings:
     Attributes
     ----------
     every, early
-        Norms of gradients by layer are taken in every step of the first ``early``, then in each ``every``-th.
+        Norms of gradients by layer are taken in every step of the first ``early``, then in each ``every``-th; updates, and the
+        classes of targets and predictions, then in each second of those, norms of weights in each fifth.
     probe_rows, probe_share
         How many rows the probe has, and which share of the run's work probes may be after the first three.
     histograms
@@ -56,6 +57,10 @@ class Settings:
     def due(self, step: int) -> bool:
         """Whether norms of gradients are taken in this step."""
         return step < self.early or step % self.every == 0
+
+    def half(self, step: int) -> bool:
+        """Whether updates and classes are looked at in this step too."""
+        return step < self.early or step % (HALF * self.every) == 0
 
     def seldom(self, step: int) -> bool:
         """Whether norms of weights are taken in this step too."""

@@ -33,6 +33,7 @@ class Stepping:
     def __init__(self, model: nn.Module, parameters: Sequence[nn.Parameter], settings: Settings, guard: Guard) -> None:
         self._parameters = self.parameters = list(parameters)
         self._settings, self._guard = settings, guard
+        self._looks = settings.due, settings.half, settings.seldom
         self._names = [clean_name(name) for name, _ in model.named_parameters()]
         self._shards = Shards(model, parameters)
         self._replicated = type(model).__name__ == "DistributedDataParallel"
@@ -41,6 +42,7 @@ class Stepping:
         self._optimizers: list[torch.optim.Optimizer] = []
         self._handles: list[Any] = []
         self.broken: Callable[[], None] = lambda: None
+        self.shown = self.suspect = False
         self.scaler: torch.amp.GradScaler | None = None
 
     def follow(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
@@ -63,7 +65,7 @@ class Stepping:
         self.stepped = not self._optimizers
         if step and not self._due and not self._settings.due(step) and self._clip is None and not self._seen:
             return  # nothing was seen in the last step, nor is anything to be seen in this one
-        self._due, self._seldom = self._settings.due(step), self._settings.seldom(step)
+        self._due, self._half, self._seldom = (look(step) for look in self._looks)
         self._parts: dict[str, dict[int, torch.Tensor]] = {}
         self._clip: tuple[torch.Tensor, float] | None = None
         self._seen: set[int] = set()
@@ -75,7 +77,7 @@ class Stepping:
             self.scaler = _scaler_above()
         if id(optimizer) not in self._seen and not _closes(args, kwargs):
             self._gradients(optimizer)
-        if self._due:
+        if self._due and self._half:
             self._updates[id(optimizer)].begin([self._parameters[p] for p in self._places[id(optimizer)]])
 
     def see(self, optimizer: torch.optim.Optimizer, limit: float | None = None) -> None:
@@ -87,7 +89,8 @@ class Stepping:
             self._clip = (torch.stack(found).norm(), limit) if found else None
 
     def _gradients(self, optimizer: torch.optim.Optimizer) -> None:
-        if self._host and getattr(optimizer, "found_inf", None) is None and not self._sound():
+        if self._host and getattr(optimizer, "found_inf", None) is None and (self.suspect or not self._sound()):
+            self.suspect = False
             self.broken()
         if not self._due:
             return
@@ -110,7 +113,8 @@ class Stepping:
         if not self._due:
             return
         places = self._places[id(optimizer)]
-        self._parts.setdefault("update", {}).update(zip(places, self._updates[id(optimizer)].end(), strict=False))
+        if self._half:
+            self._parts.setdefault("update", {}).update(zip(places, self._updates[id(optimizer)].end(), strict=False))
         if self._seldom:
             weights = norms([self._parameters[p] for p in places])
             self._parts.setdefault("weight", {}).update(zip(places, weights, strict=True))
@@ -118,11 +122,12 @@ class Stepping:
             self._count("weight", places, [self._parameters[p] for p in places])
 
     def _sound(self) -> bool:
-        """Whether the smallest gradients near the first and the last layer are finite: what is not anywhere shows in one."""
+        """Whether a small gradient near the first layer is finite, and one near the last where the loss itself is not seen."""
         if not self._ends or self._step % ENDS_EVERY == 0:
             # what is not finite in the last layers' gradients mostly shows in the first ones' too: it went through them
             known = [p for p in self._parameters if p.grad is not None and not p.grad.is_sparse and p.grad.is_floating_point()]
-            self._ends = [min(two, key=torch.Tensor.numel) for two in (known[:2], known[-2:]) if two]
+            ends = (known[:2],) if self.shown else (known[:2], known[-2:])
+            self._ends = [min(two, key=torch.Tensor.numel) for two in ends if two]
         for parameter in self._ends:
             gradient = parameter.grad
             if gradient is None:
@@ -141,6 +146,11 @@ class Stepping:
     def _clipped(self, total: Any, max_norm: float) -> None:
         whole = total.full_tensor() if hasattr(total, "full_tensor") else total
         self._clip = whole.detach().reshape(()).float(), max_norm
+
+    @property
+    def clipped(self) -> bool:
+        """Whether ``clip`` was called in this step."""
+        return self._clip is not None
 
     def clips(self) -> dict[str, Row]:
         """Return the norm before clipping and its limit, where ``clip`` was called."""

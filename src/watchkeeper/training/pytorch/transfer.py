@@ -60,6 +60,11 @@ class Transfer:
         self._border = border
         self._way: deque[tuple[Mark, torch.Tensor, Deliver]] = deque()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether something is on its way."""
+        return bool(self._way)
+
     def send(self, vector: torch.Tensor, deliver: Deliver) -> None:
         """Send a vector of any floating type; ``deliver`` gets it as float64, shape ``(n,)``."""
         vector = vector.detach().reshape(-1)

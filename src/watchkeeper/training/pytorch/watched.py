@@ -23,7 +23,7 @@ from watchkeeper.training.pytorch.head import loss_kind
 from watchkeeper.training.pytorch.looking import Looking
 from watchkeeper.training.pytorch.settings import Settings
 from watchkeeper.training.pytorch.stepping import Stepping
-from watchkeeper.training.pytorch.transfer import Transfer
+from watchkeeper.training.pytorch.transfer import Deliver, Transfer
 from watchkeeper.training.resources import COLUMNS, Gpu, Resources, nvidia
 from watchkeeper.training.run import Event, Run
 from watchkeeper.training.watching import Sink, Watching
@@ -142,9 +142,10 @@ class Watch:
         self._transfer = Transfer(settings.border)
         self._settings = settings
         self._step = 0
-        self._broken = False
+        self._broken = self._urgent = False
         self._losses: list[torch.Tensor] = []
         self._held: list[tuple[int, torch.Tensor]] = []
+        self._shown: list[tuple[torch.Tensor, Deliver]] = []
         base = models.base_of(model)
         parameters = list(base.parameters())
         self._stepping = Stepping(model, parameters, settings, self._guard)
@@ -221,33 +222,42 @@ class Watch:
             return
         step = self._step
         due = self._settings.due(step)
+        if due or self._stepping.clipped or not self._looking.quiet:
+            due = self._show(step, due, target)
+        self._lose(step, due or self._urgent)
+        self._losses, self._urgent, self._step = [], False, step + 1
+        self._stepping.begin(step + 1)
+        self._looking.begin(step + 1)
+        if self._transfer.waiting:
+            self._transfer.collect()
+
+    def _show(self, step: int, due: bool, target: torch.Tensor | None) -> bool:
+        """Send what the step showed; return whether it is to be judged soon."""
         rows = self._looking.take(step, target)
         rows = self._stepping.take() | rows if due else self._stepping.clips() | rows
-        if rows:
-            arrived = [functools.partial(self._arrived, name, step, row[1]) for name, row in rows.items()]
-            self._transfer.send_all([row[0] for row in rows.values()], arrived)
+        self._shown += [(row, functools.partial(self._arrived, n, step, names)) for n, (row, names) in rows.items()]
         for event in self._looking.events(step):
             self._watching.note(event)
             due = True
         if due and self._resources is not None and (used := self._resources.take()) is not None:
             self._watching.add("resources", step, used, COLUMNS)
-        self._lose(step, due)
-        self._losses, self._step = [], step + 1
-        self._stepping.begin(step + 1)
-        self._looking.begin(step + 1)
-        self._transfer.collect()
+        return due
 
     def _lose(self, step: int, due: bool) -> None:
-        """Hold the losses of a step, and send those of a few steps together: that costs a fraction of one at a time."""
+        """Hold the losses of a step; all that a few steps showed is sent together, at a fraction of the cost."""
         losses = self._losses
         self._held.append((step, losses[0] if len(losses) == 1 else torch.stack(losses).mean()))
         if due or len(self._held) >= self._settings.every:
-            self._send_losses()
+            self._send()
 
-    def _send_losses(self) -> None:
-        held, self._held = self._held, []
+    def _send(self) -> None:
+        held, shown = self._held, self._shown
+        self._held, self._shown = [], []
         if held:
-            self._transfer.send(torch.stack([loss for _, loss in held]), functools.partial(self._lost, [s for s, _ in held]))
+            steps, losses = [step for step, _ in held], torch.stack([loss for _, loss in held])
+            shown = [*shown, (losses, functools.partial(self._lost, steps))]
+        if shown:
+            self._transfer.send_all([row for row, _ in shown], [deliver for _, deliver in shown])
 
     def _lost(self, steps: Sequence[int], values: Floats) -> None:
         for step, value in zip(steps, values.tolist(), strict=True):
@@ -255,7 +265,7 @@ class Watch:
 
     def _arrive(self) -> None:
         """Wait for all that is on its way."""
-        self._send_losses()
+        self._send()
         self._transfer.collect(wait=True)
 
     def _arrived(self, name: str, step: int, columns: Sequence[str], values: Floats) -> None:
@@ -270,6 +280,7 @@ class Watch:
         event = self._looking.diagnose(self._step)
         if event is not None:
             self._watching.note(event)
+            self._urgent = True
 
     def _guard(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         """Return a hook that never raises."""
