@@ -52,9 +52,7 @@ class Looking:
         self._host = all(settings.border.open(p.device) for p in self._base.parameters())
         self._filling = self._probe is not None
         self._handles: list[Any] = []
-        compiled = getattr(model, "_compiled_call_impl", None) is not None
-        if not compiled:
-            self._handles.append(model.register_forward_hook(_uncompiled(guard(self._forward)), with_kwargs=True))
+        self._handles.append(model.register_forward_hook(_uncompiled(guard(self._forward)), with_kwargs=True))
         if isinstance(loss, nn.Module):
             self._handles.append(loss.register_forward_hook(_uncompiled(guard(self._loss))))
             stepping.shown = True
@@ -336,10 +334,14 @@ def _is_sharded(model: nn.Module) -> bool:
 
 
 def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a hook that is not there while ``torch.compile`` traces, so that it breaks no graph."""
+    """Return a hook that ``torch.compile`` leaves alone: not there where it would be traced, uncompiled where it is called."""
+    alone = torch.compiler.disable(hook)
 
     def called(*args: Any) -> None:
         if not torch.compiler.is_compiling():
-            hook(*args)
+            alone(*args)
 
+    skip = getattr(torch._dynamo.eval_frame, "skip_code", None)
+    if skip is not None:  # else it compiles a hook that does nothing
+        skip(called.__code__)
     return called

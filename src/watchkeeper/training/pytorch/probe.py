@@ -6,6 +6,7 @@ hooks that are there for that one pass; a compiled model is probed uncompiled.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,6 +35,16 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Call what ``torch.compile`` made as if it had not, so that a look in another mode compiles nothing."""
+    if "torch._dynamo" not in sys.modules:
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
 
 
 @contextmanager
@@ -87,7 +98,7 @@ class Probe:
         looks += [_Look("activation", n, m, _spread) for n, m in self.weighted if spread]
         handles = [look.module.register_forward_hook(look) for look in looks]
         try:
-            with torch.no_grad(), evaluating(self._model), untouched_random(self._model):
+            with torch.no_grad(), evaluating(self._model), untouched_random(self._model), uncompiled():
                 for args, kwargs in self._inputs:
                     self._model(*args, **kwargs)
         finally:
@@ -180,7 +191,7 @@ def first_bad_module(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, 
     named = [(clean_name(n), m) for n, m in model.named_modules() if n]
     handles = [m.register_forward_hook(look(n)) for n, m in named]
     try:
-        with torch.no_grad(), evaluating(model), untouched_random(model):
+        with torch.no_grad(), evaluating(model), untouched_random(model), uncompiled():
             model(*args, **kwargs)
     finally:
         for handle in handles:
