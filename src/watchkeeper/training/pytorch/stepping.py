@@ -62,7 +62,7 @@ class Stepping:
     def begin(self, step: int) -> None:
         """Begin a step: nothing is seen of it yet."""
         self._step = step
-        self.stepped = not self._optimizers
+        self.stepped, self.joined = not self._optimizers, False
         if step and not self._due and not self._settings.due(step) and self._clip is None and not self._seen:
             return  # nothing was seen in the last step, nor is anything to be seen in this one
         self._due, self._half, self._seldom = (look(step) for look in self._looks)
@@ -159,6 +159,37 @@ class Stepping:
         total, most = self._clip
         return {"clip": (torch.stack([total, torch.full_like(total, most)]), ("norm", "limit"))}
 
+    @property
+    def together(self) -> bool:
+        """Whether ranks must look together."""
+        return self._replicated or self._shards.any
+
+    @property
+    def _compares(self) -> bool:
+        return self._replicated and self._seldom and self._step % (10 * self._settings.every) == 0
+
+    def only_count(self) -> None:
+        """See nothing from now on but that a step was taken."""
+        self.unhook()
+
+        def count(*_: Any) -> None:
+            self.stepped = True
+
+        self._handles = [optimizer.register_step_pre_hook(count) for optimizer in self._optimizers]
+
+    def join(self) -> None:
+        """Take part in what the ranks do together in this step, though this one has nothing to tell: none must wait for it."""
+        if not self._due or self.joined:
+            return
+        nothing = torch.full((len(self._parameters),), math.nan, device=local(self._parameters[0]).device)
+        for takes in (True, self._seldom):
+            if takes:
+                self._shards.whole(nothing)
+        if self._compares:
+            ends = torch.full((2 * len(nothing),), -math.inf, device=nothing.device)
+            torch.distributed.all_reduce(ends, op=torch.distributed.ReduceOp.MAX)
+        self.joined = True
+
     def take(self) -> dict[str, Row]:
         """Return what a step with norms showed: vectors on the device, with the names of their columns."""
         rows = self.clips() | self._histograms
@@ -169,8 +200,9 @@ class Stepping:
         if self._optimizers:
             rates = _vector([group["lr"] for o in self._optimizers for group in o.param_groups])
             rows["learning_rate"] = rates, [str(i) for i in range(len(rates))]
-        if self._replicated and "weight" in rows and self._step % (10 * self._settings.every) == 0:
+        if self._compares and "weight" in rows:
             rows["replicas"] = _compared(rows["weight"][0]), ("least", "greatest")
+        self.joined = True
         if self.scaler is not None and self.scaler._scale is not None:
             rows["scale"] = self.scaler._scale, ("scale",)
         return rows

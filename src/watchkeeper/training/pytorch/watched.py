@@ -183,9 +183,14 @@ class Watch:
         ``target`` is looked at in some steps, where the loss is no module that shows it. Never raises.
         """
         try:
-            self._take(loss, target)
+            if not self._broken:
+                self._take(loss, target)
         except Exception as error:  # whatever it is, training goes on
             self._fail(error)
+        if self._broken and self._stepping.together and self._stepping.stepped:
+            self._stepping.join()
+            self._step += 1
+            self._stepping.begin(self._step)
 
     def validation(self, **metrics: float) -> None:
         """Take metrics of held-out rows, such as ``loss=.3, accuracy=.9``; ``loss`` is what overfitting is judged by."""
@@ -215,8 +220,6 @@ class Watch:
         return self._stepping.clip(max_norm)
 
     def _take(self, loss: torch.Tensor | float, target: torch.Tensor | None) -> None:
-        if self._broken:
-            return
         self._losses.append(_single(loss))
         if not self._stepping.stepped:
             return
@@ -300,6 +303,8 @@ class Watch:
             return
         self._broken = True
         self._unhook()
+        if self._stepping.together:
+            self._stepping.only_count()
         words = f"Watching stopped at step {self._step:,}: {type(error).__name__}: {error}."
         with contextlib.suppress(Exception):  # the fault may lie in a sink or a detector
             self._watching.note(Event("watching_failed", self._step, words=words))
