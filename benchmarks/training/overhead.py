@@ -2,14 +2,16 @@
 
 All arms train in one process, in turn, ten steps at a time and in another order each time, on the same batches from the
 same seed. On a CPU time is that of the process, so that other processes' work does not count; on a GPU it is the wall's, with
-the device waited for only at the two ends of a turn. A ratio is that of total times, in rounds of 100 steps that are drawn again
-for its interval (95 %, by bootstrap): rare work such as the probe has its share. The worst and best twentieth of the rounds
-are left out. The first 100 steps, where more is looked at, stand in a line of their own.
+the device waited for only at the two ends of a turn. A ratio is that of total times, in rounds of 100 steps that are drawn
+again for its interval (95 %, by bootstrap): rare work such as the probe has its share. The worst and best twentieth of the
+rounds are left out. The first 100 steps, where more is looked at, stand in a line of their own.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
+import logging
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -43,7 +45,7 @@ class Block(nn.Module):
 def mlp() -> nn.Module:
     """Return seven layers: 14 tensors, about 0.9 million parameters."""
     sizes = (64, 416, 416, 416, 416, 416, 416)
-    layers = [part for a, b in zip(sizes, sizes[1:], strict=False) for part in (nn.Linear(a, b), nn.ReLU())]
+    layers = [part for a, b in itertools.pairwise(sizes) for part in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], 10))
 
 
@@ -223,6 +225,7 @@ def main(options: list[str] | None = None) -> None:
     parser.add_argument("--arm", action="append", help="only these, beside the plain one")
     given = parser.parse_args(options or [])
     warnings.simplefilter("ignore")
+    logging.getLogger("watchkeeper.training").setLevel(logging.CRITICAL)
     torch.set_num_threads(1)
     print(f"PyTorch {torch.__version__} on {given.device}, one thread; {given.rounds} rounds of {ROUND} steps an arm.")
     for name in given.model or MODELS:

@@ -17,7 +17,9 @@ from watchkeeper.training.pytorch.watched import watch
 from watchkeeper.training.run import Run
 
 CE = nn.CrossEntropyLoss()
-NUMBERS = st.floats(width=32, allow_subnormal=False) | st.sampled_from([0.0, 2.0**-24, -(2.0**-24), 2.0**6, 2.0**7, -1.0])
+NUMBERS = st.floats(width=32, allow_subnormal=False) | st.sampled_from(
+    [0.0, 2.0**-24, -(2.0**-24), 2.0**6, 2.0**7, -1.0]
+)
 
 
 def numpy_counts(values: np.ndarray) -> np.ndarray:

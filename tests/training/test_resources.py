@@ -49,12 +49,15 @@ def test_energy_counts_from_the_start(tmp_path: Path, monkeypatch: pytest.Monkey
         (tmp_path / package).mkdir()
         (tmp_path / package / "energy_uj").write_text(f"{joules}\n")
     monkeypatch.setattr(resources, "RAPL", tmp_path)
-    gpu = iter([(0.1, 1e9, 100.0), (0.5, 2e9, 130.0)])
+    gpu = iter([(0.1, 1e9, 100.0), (0.5, 2e9, 130.0), (0.5, 2e9, 131.0)])
     meter = Resources(lambda: next(gpu), least=0)
     (tmp_path / "intel-rapl:0" / "energy_uj").write_text("9000000\n")
     taken = named(meter.take())
     assert taken["cpu_joules"] == pytest.approx(4.0)
     assert (taken["gpu_load"], taken["gpu_bytes"], taken["gpu_joules"]) == (0.5, 2e9, 30.0)
+    (tmp_path / "intel-rapl:1" / "energy_uj").write_text("500000\n")  # it began anew at 3 joules
+    (tmp_path / "intel-rapl:1" / "max_energy_range_uj").write_text("3000000\n")
+    assert named(meter.take())["cpu_joules"] == pytest.approx(4.0 + 2.5)
 
 
 class NVMLError(Exception):
@@ -88,7 +91,7 @@ def test_a_gpu_is_read_by_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
     assert math.isnan(read()[2])
 
 
-@pytest.mark.parametrize("missing", ["nvmlInit", "nvmlDeviceGetHandleByIndex", "nvmlDeviceGetMemoryInfo"])
+@pytest.mark.parametrize("missing", ["nvmlInit", "nvmlDeviceGetHandleByIndex"])
 def test_one_that_is_not_there_is_none(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", nvml(**{missing: None}))
     assert nvidia(0) is None

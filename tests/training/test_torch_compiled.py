@@ -96,7 +96,7 @@ def test_a_watch_that_begins_in_mid_run_compiles_nothing_again() -> None:
 def test_a_hook_that_breaks_the_graph_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     from watchkeeper.training.pytorch import looking
 
-    monkeypatch.setattr(looking, "_uncompiled", lambda hook: lambda *args: torch._dynamo.graph_break())
+    monkeypatch.setattr(looking, "_uncompiled", lambda *_: lambda *args: torch._dynamo.graph_break())
     plain, _, _ = compiled("after", False, "eager")
     broken, seen, _ = compiled("after", True, "eager")
     assert broken != plain

@@ -207,4 +207,5 @@ def test_updates_are_those_of_plain_gradient_descent() -> None:
     watched.step(loss)
     watched.close()
     assert watched.run.series["update"].rows[0] == pytest.approx([float(w) for w in wanted], rel=1e-3)
-    assert recorded(watched, "weight") == pytest.approx([float(torch.cat([p.detach().reshape(-1) for p in model.parameters()]).norm())], rel=1e-5)
+    whole = float(torch.cat([p.detach().reshape(-1) for p in model.parameters()]).norm())
+    assert recorded(watched, "weight") == pytest.approx([whole], rel=1e-5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,16 @@ from watchkeeper.training.pytorch.settings import Settings
 from watchkeeper.training.pytorch.watched import watch
 
 LOSS = nn.CrossEntropyLoss()
-WAITS = {"_local_scalar_dense", "is_nonzero", "nonzero", "equal", "unique_dim", "_unique2", "masked_select", "lift_fresh"}
+WAITS = {
+    "_local_scalar_dense",
+    "is_nonzero",
+    "nonzero",
+    "equal",
+    "unique_dim",
+    "_unique2",
+    "masked_select",
+    "lift_fresh",
+}
 
 
 class Late:
@@ -65,7 +73,9 @@ class NoWaiting(TorchDispatchMode):
 def on_meta(steps: int, make_optimizer: Any = None, *, head: str = "cross_entropy") -> Closed:
     """Train a model of which the host can read nothing; a warning says that a hook failed, and warnings are errors."""
     border = Closed(float("inf"), "meta")
-    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3)).to("meta")
+    model = nn.Sequential(
+        nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 3)
+    ).to("meta")
     optimizer = (make_optimizer or (lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9)))(model.parameters())
     loss: nn.Module = nn.CrossEntropyLoss() if head == "cross_entropy" else nn.MSELoss()
     shape: tuple[int, ...] = (16,) if head == "cross_entropy" else (16, 3)
@@ -124,8 +134,8 @@ def test_a_hook_that_waits_is_caught(owner: type, name: str, hook: Any, monkeypa
 
 
 @pytest.fixture(params=[0, 3, float("inf")])
-def border(request: pytest.FixtureRequest) -> Iterator[Closed]:
-    yield Closed(request.param)
+def border(request: pytest.FixtureRequest) -> Closed:
+    return Closed(request.param)
 
 
 def test_late_copies_make_the_same_run(border: Closed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import time
 from collections.abc import Callable
@@ -25,8 +26,9 @@ class Resources:
 
     def __init__(self, gpu: Gpu | None = None, *, least: float = 1.0) -> None:
         self._gpu, self._least = gpu, least
-        self._packages = [p for p in RAPL.glob("*-rapl:?/energy_uj") if _joules([p]) == _joules([p])]
-        self._start = time.perf_counter(), time.process_time(), _joules(self._packages)
+        self._packages = {p: joules for p in RAPL.glob("*-rapl:?") if (joules := _joules(p / "energy_uj")) is not None}
+        self._cpu_joules = 0.0 if self._packages else math.nan
+        self._start = time.perf_counter(), time.process_time()
         self._gpu_start = gpu()[2] if gpu is not None else math.nan
         self._last = -math.inf
 
@@ -36,53 +38,66 @@ class Resources:
         if now - self._last < self._least:
             return None
         self._last = now
-        seconds, cpu, joules = self._start
+        seconds, cpu = self._start
         load, used, energy = self._gpu() if self._gpu is not None else (math.nan,) * 3
         memory = resident()
         return (
             now - seconds,
             time.process_time() - cpu,
             math.nan if memory is None else memory,
-            _joules(self._packages) - joules,
+            self._add_joules(),
             load,
             used,
             energy - self._gpu_start,
         )
 
+    def _add_joules(self) -> float:
+        """Return the joules so far; a counter that went back has come to its end and begun anew."""
+        for package, before in self._packages.items():
+            now = _joules(package / "energy_uj")
+            if now is None:
+                self._cpu_joules = math.nan
+                continue
+            around = _joules(package / "max_energy_range_uj") or math.nan if now < before else 0.0
+            self._cpu_joules += now - before + around
+            self._packages[package] = now
+        return self._cpu_joules
 
-def _joules(packages: list[Path]) -> float:
+
+def _joules(counter: Path) -> float | None:
     try:
-        return sum(int(p.read_text()) / 1e6 for p in packages) if packages else math.nan
+        return int(counter.read_text()) / 1e6
     except (OSError, ValueError):
-        return math.nan
+        return None
 
 
 def nvidia(uuid_or_index: str | int) -> Gpu | None:
     """Return a reader of an NVIDIA GPU by ``nvidia-ml-py``; None where that or the GPU is not there."""
     try:
-        import pynvml
+        nvml: Any = importlib.import_module("pynvml")
     except ImportError:
         return None
-    nvml: Any = pynvml
     try:
         nvml.nvmlInit()
         find = nvml.nvmlDeviceGetHandleByUUID if isinstance(uuid_or_index, str) else nvml.nvmlDeviceGetHandleByIndex
         handle = find(uuid_or_index)
-        read = _reader(nvml, handle)
-        read()
     except nvml.NVMLError:
         return None
-    return read
+    return _reader(nvml, handle)
 
 
 def _reader(nvml: Any, handle: Any) -> Gpu:
-    def read() -> tuple[float, float, float]:
-        load = nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
-        used = float(nvml.nvmlDeviceGetMemoryInfo(handle).used)
+    def asked(question: Callable[[Any], float]) -> float:
         try:
-            joules = nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3
-        except nvml.NVMLError:  # older than Volta
-            joules = math.nan
-        return load, used, joules
+            return float(question(handle))
+        except nvml.NVMLError:  # a GPU tells no energy before Volta, and some share no load
+            return math.nan
+
+    def read() -> tuple[float, float, float]:
+        return (
+            asked(lambda h: nvml.nvmlDeviceGetUtilizationRates(h).gpu / 100),
+            asked(lambda h: nvml.nvmlDeviceGetMemoryInfo(h).used),
+            asked(lambda h: nvml.nvmlDeviceGetTotalEnergyConsumption(h) / 1e3),
+        )
 
     return read

@@ -52,9 +52,11 @@ class Looking:
         self._host = all(settings.border.open(p.device) for p in self._base.parameters())
         self._filling = self._probe is not None
         self._handles: list[Any] = []
-        self._handles.append(model.register_forward_hook(_uncompiled(guard(self._forward)), with_kwargs=True))
+        seen = _uncompiled(guard(self._forward), self._glance)
+        self._handles.append(model.register_forward_hook(seen, with_kwargs=True))
         if isinstance(loss, nn.Module):
-            self._handles.append(loss.register_forward_hook(_uncompiled(guard(self._loss))))
+            lost = _uncompiled(guard(self._loss), lambda *_: self._busy and self._half_due)
+            self._handles.append(loss.register_forward_hook(lost))
             stepping.shown = True
         self.begin(0)
 
@@ -79,15 +81,19 @@ class Looking:
         self._left: torch.Tensor | None = None
         self._half = self._headed = False
 
-    def _forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+    def _glance(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> bool:
+        """Take what every call shows at no cost; return whether there is more to see."""
         if not torch.is_grad_enabled():
-            return
+            return False
         if module.training:
             self._trained = True
         else:
             self._evaluated = True
         if self._host:
             self._inputs = args, kwargs
+        return self._busy or self._filling
+
+    def _forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
         if self._filling:
             self._fill(args, kwargs)
         if not self._busy:
@@ -125,11 +131,7 @@ class Looking:
         self._left = found if self._left is None else torch.minimum(self._left, found)
 
     def _loss(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        if not torch.is_grad_enabled():
-            return
-        if self._host and isinstance(output, torch.Tensor) and output.numel() == 1 and not _finite(output.detach()):
-            self._stepping.suspect = True
-        if self._busy and self._half_due and len(args) > 1:
+        if len(args) > 1 and torch.is_grad_enabled():
             self._head(args[0], args[1])
 
     def _head(self, output: torch.Tensor, target: torch.Tensor | None) -> None:
@@ -333,15 +335,19 @@ def _is_sharded(model: nn.Module) -> bool:
     return flat or any(hasattr(p, "placements") for p in model.parameters())
 
 
-def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a hook that ``torch.compile`` leaves alone: not there where it would be traced, uncompiled where it is called."""
+def _uncompiled(hook: Callable[..., Any], glance: Callable[..., bool]) -> Callable[..., Any]:
+    """Return a hook that ``torch.compile`` leaves alone: not there where it would be traced, uncompiled where it is called.
+
+    It is called only where a glance says so, which must call nothing itself.
+    """
     alone = torch.compiler.disable(hook)
 
     def called(*args: Any) -> None:
-        if not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling() and glance(*args):
             alone(*args)
 
     skip = getattr(torch._dynamo.eval_frame, "skip_code", None)
     if skip is not None:  # else it compiles a hook that does nothing
         skip(called.__code__)
+        skip(glance.__code__)
     return called

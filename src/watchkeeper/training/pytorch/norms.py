@@ -47,6 +47,7 @@ class Updates:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[int, int, torch.Tensor]] = {}
+        self._owners: dict[tuple[torch.device, tuple[int, ...]], torch.Tensor] = {}
         self._before: list[tuple[list[int], list[torch.Tensor], torch.Tensor]] = []
 
     def begin(self, parameters: Sequence[nn.Parameter]) -> None:
@@ -57,16 +58,24 @@ class Updates:
             devices.setdefault(part.device, []).append(place)
         self._before = [(known, here := [parts[p] for p in known], torch.cat(here)) for known in devices.values()]
 
-    def end(self) -> list[torch.Tensor]:
-        """Return the norm of each change over the norm of what was there."""
-        found: dict[int, torch.Tensor] = {}
+    def end(self) -> list[tuple[list[int], torch.Tensor]]:
+        """Return the norm of each change over the norm of what was there: for each device places and a vector."""
+        found = []
         for places, parts, before in self._before:
-            sizes = [len(part) for part in parts]
-            moved = norms((torch.cat(parts) - before).split(sizes))
-            size = torch._foreach_add(norms(before.split(sizes)), 1e-12)
-            found.update(zip(places, torch._foreach_div(moved, size), strict=True))
+            both = torch.stack([torch.cat(parts) - before, before]).float().square()
+            sums = torch.zeros((2, len(parts)), device=both.device).index_add_(1, self._owner(parts), both)
+            moved, size = sums.sqrt().unbind()
+            found.append((places, moved / (size + 1e-12)))
         self._before = []
-        return [found[place] for place in range(len(found))]
+        return found
+
+    def _owner(self, parts: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Return which part each number of all of them together belongs to; made once."""
+        key = parts[0].device, tuple(len(part) for part in parts)
+        if key not in self._owners:
+            known = [torch.full((len(part),), place, device=part.device) for place, part in enumerate(parts)]
+            self._owners[key] = torch.cat(known)
+        return self._owners[key]
 
     def _some(self, parameter: nn.Parameter) -> torch.Tensor:
         """Return a view of some of a parameter's numbers; it is made anew only where the parameter lies elsewhere now."""

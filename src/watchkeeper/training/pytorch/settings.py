@@ -17,6 +17,9 @@ Guard = Callable[[Callable[..., Any]], Callable[..., Any]]
 HALF, SELDOM = 2, 5
 """Updates and classes are looked at in each second of the steps with norms, and what changes slowly in each fifth."""
 
+SETTLED = 20
+"""After so many looks a run is looked at half as often."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -25,8 +28,9 @@ class Settings:
     Attributes
     ----------
     every, early
-        Norms of gradients by layer are taken in every step of the first ``early``, then in each ``every``-th; updates, and the
-        classes of targets and predictions, then in each second of those, norms of weights in each fifth.
+        Norms of gradients by layer are taken in every step of the first ``early``, then in each ``every``-th, and from step
+        ``20 * every`` on in each second of those, unless ``every`` is 1. Updates, and the classes of targets and predictions, are then looked at
+        in half of these steps, norms of weights in a fifth.
     probe_rows, probe_share
         How many rows the probe has, and which share of the run's work probes may be after the first three.
     histograms
@@ -56,15 +60,19 @@ class Settings:
 
     def due(self, step: int) -> bool:
         """Whether norms of gradients are taken in this step."""
-        return step < self.early or step % self.every == 0
+        return step < self.early or step % self.spacing(step) == 0
+
+    def spacing(self, step: int) -> int:
+        """How many steps lie from one with norms to the next; where each is wanted, one."""
+        return self.every if self.every == 1 or step < SETTLED * self.every else 2 * self.every
 
     def half(self, step: int) -> bool:
         """Whether updates and classes are looked at in this step too."""
-        return step < self.early or step % (HALF * self.every) == 0
+        return step < self.early or step % (HALF * self.spacing(step)) == 0
 
     def seldom(self, step: int) -> bool:
         """Whether norms of weights are taken in this step too."""
-        return step < self.early or step % (SELDOM * self.every) == 0
+        return step < self.early or step % (SELDOM * self.spacing(step)) == 0
 
     def counts(self, step: int) -> bool:
         """Whether histograms are made in this step."""

@@ -17,6 +17,8 @@ from watchkeeper.training.pytorch.norms import Shards, Updates, norms
 from watchkeeper.training.pytorch.settings import Guard, Row, Settings
 
 BIN_NAMES = columns()
+Part = tuple[list[int], torch.Tensor]
+"""Places of layers, and a vector on a device with a number for each."""
 ENDS_EVERY = 100
 """So many steps lie between two choices of the gradients that are looked at in every step."""
 
@@ -39,10 +41,12 @@ class Stepping:
         self._replicated = type(model).__name__ == "DistributedDataParallel"
         self._host = all(settings.border.open(p.device) for p in self._parameters)
         self._ends: list[nn.Parameter] = []
+        self._whole = not any(hasattr(p, "to_local") for p in parameters)
         self._optimizers: list[torch.optim.Optimizer] = []
         self._handles: list[Any] = []
+        self._due = self._half = self._seldom = True
         self.broken: Callable[[], None] = lambda: None
-        self.shown = self.suspect = False
+        self.shown = False
         self.scaler: torch.amp.GradScaler | None = None
 
     def follow(self, optimizers: Iterable[torch.optim.Optimizer]) -> None:
@@ -66,7 +70,7 @@ class Stepping:
         if step and not self._due and not self._settings.due(step) and self._clip is None and not self._seen:
             return  # nothing was seen in the last step, nor is anything to be seen in this one
         self._due, self._half, self._seldom = (look(step) for look in self._looks)
-        self._parts: dict[str, dict[int, torch.Tensor]] = {}
+        self._parts: dict[str, list[Part]] = {}
         self._clip: tuple[torch.Tensor, float] | None = None
         self._seen: set[int] = set()
         self._histograms: dict[str, Row] = {}
@@ -89,17 +93,16 @@ class Stepping:
             self._clip = (torch.stack(found).norm(), limit) if found else None
 
     def _gradients(self, optimizer: torch.optim.Optimizer) -> None:
-        if self._host and getattr(optimizer, "found_inf", None) is None and (self.suspect or not self._sound()):
-            self.suspect = False
+        if self._host and getattr(optimizer, "found_inf", None) is None and not self._sound():
             self.broken()
         if not self._due:
             return
         places = [p for p in self._places[id(optimizer)] if self._parameters[p].grad is not None]
-        found = norms([g for p in places if (g := self._parameters[p].grad) is not None])
+        found = _by_device(places, norms([g for p in places if (g := self._parameters[p].grad) is not None]))
         scale = getattr(optimizer, "grad_scale", None)
-        if scale is not None and found:
-            found = [norm / scale.to(norm.device) for norm in found]
-        self._parts.setdefault("gradient", {}).update(zip(places, found, strict=True))
+        if scale is not None:
+            found = [(known, vector / scale.to(vector.device)) for known, vector in found]
+        self._parts.setdefault("gradient", []).extend(found)
         if places and self._settings.counts(self._step):
             self._count("gradient", places, [g for p in places if (g := self._parameters[p].grad) is not None])
 
@@ -114,10 +117,11 @@ class Stepping:
             return
         places = self._places[id(optimizer)]
         if self._half:
-            self._parts.setdefault("update", {}).update(zip(places, self._updates[id(optimizer)].end(), strict=False))
+            moved = [([places[p] for p in known], row) for known, row in self._updates[id(optimizer)].end()]
+            self._parts.setdefault("update", []).extend(moved)
         if self._seldom:
             weights = norms([self._parameters[p] for p in places])
-            self._parts.setdefault("weight", {}).update(zip(places, weights, strict=True))
+            self._parts.setdefault("weight", []).extend(_by_device(places, weights))
         if places and self._settings.counts(self._step):
             self._count("weight", places, [self._parameters[p] for p in places])
 
@@ -125,14 +129,18 @@ class Stepping:
         """Whether a small gradient near the first layer is finite, and one near the last where the loss itself is not seen."""
         if not self._ends or self._step % ENDS_EVERY == 0:
             # what is not finite in the last layers' gradients mostly shows in the first ones' too: it went through them
-            known = [p for p in self._parameters if p.grad is not None and not p.grad.is_sparse and p.grad.is_floating_point()]
+            known = [
+                p
+                for p in self._parameters
+                if p.grad is not None and not p.grad.is_sparse and p.grad.is_floating_point()
+            ]
             ends = (known[:2],) if self.shown else (known[:2], known[-2:])
             self._ends = [min(two, key=torch.Tensor.numel) for two in ends if two]
         for parameter in self._ends:
             gradient = parameter.grad
             if gradient is None:
                 continue
-            part = local(gradient)
+            part = gradient if self._whole else local(gradient)
             if not math.isfinite((part if part.dtype == torch.float32 else part.float()).sum().item()):
                 return False
         return True
@@ -207,13 +215,15 @@ class Stepping:
             rows["scale"] = self.scaler._scale, ("scale",)
         return rows
 
-    def _row(self, parts: dict[int, torch.Tensor]) -> torch.Tensor:
+    def _row(self, parts: Sequence[Part]) -> torch.Tensor:
         """Return a number for each layer, 0 where there is none."""
-        if len(parts) == len(self._parameters) and len({part.device for part in parts.values()}) == 1:
-            return torch.stack([parts[p] for p in range(len(parts))]).float()
-        device = next((part.device for part in parts.values()), local(self._parameters[0]).device)
+        size = len(self._parameters)
+        if len(parts) == 1 and len(parts[0][0]) == size:  # places ascend
+            return parts[0][1].float()
+        device = parts[0][1].device if parts else local(self._parameters[0]).device
+        known = {place: one for places, row in parts for place, one in zip(places, row.to(device).float(), strict=True)}
         zero = torch.zeros((), device=device)
-        return torch.stack([parts.get(p, zero).to(device).float() for p in range(len(self._parameters))])
+        return torch.stack([known.get(place, zero) for place in range(size)])
 
     def gradients(self) -> list[torch.Tensor]:
         """Return the gradients that the optimizers would use now."""
@@ -233,6 +243,14 @@ class Stepping:
         self._handles = []
 
 
+def _by_device(places: Sequence[int], scalars: Sequence[torch.Tensor]) -> list[Part]:
+    """Return scalars as one vector a device."""
+    devices: dict[torch.device, list[int]] = {}
+    for number, scalar in enumerate(scalars):
+        devices.setdefault(scalar.device, []).append(number)
+    return [([places[n] for n in known], torch.stack([scalars[n] for n in known])) for known in devices.values()]
+
+
 def _closes(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
     """Whether ``step(closure)`` was called: the backward pass is run within it."""
     return kwargs.get("closure", args[1] if len(args) > 1 else None) is not None
@@ -240,10 +258,11 @@ def _closes(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
 
 def _vector(rates: Sequence[float | torch.Tensor]) -> torch.Tensor:
     """Return learning rates as one vector; those that are tensors stay where they are."""
-    if any(isinstance(rate, torch.Tensor) for rate in rates):
-        device = next(rate.device for rate in rates if isinstance(rate, torch.Tensor))
-        return torch.stack([torch.full((), rate, device=device) if not isinstance(rate, torch.Tensor) else rate.detach().reshape(()) for rate in rates])
-    return torch.tensor(rates, dtype=torch.float64)
+    device = next((rate.device for rate in rates if isinstance(rate, torch.Tensor)), None)
+    if device is None:
+        return torch.tensor(rates, dtype=torch.float64)
+    known = [r.detach().reshape(()) if isinstance(r, torch.Tensor) else torch.full((), r, device=device) for r in rates]
+    return torch.stack(known)
 
 
 def _compared(weights: torch.Tensor) -> torch.Tensor:

@@ -39,7 +39,7 @@ class CudaBorder:
 
     def open(self, device: torch.device) -> bool:
         """Whether it is not CUDA's."""
-        return device.type != "cuda"
+        return bool(device.type != "cuda")
 
     def carry(self, vector: torch.Tensor) -> tuple[torch.Tensor, Mark]:
         """Begin to copy to pinned memory: neither the host nor the device waits."""
