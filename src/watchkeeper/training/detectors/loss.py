@@ -124,6 +124,9 @@ class LossSpike:
         if len(values) < 50:
             return
         width = min(self.window, len(values) - 20)
+        least = float(np.partition(values, width // 2 - 1)[width // 2 - 1])  # no window's median is lower
+        if least >= 0 and float(values[width:].max()) <= (1 + self.relative) * least:
+            return
         before = np.lib.stride_tricks.sliding_window_view(values[:-1], width)
         middles = np.median(before, axis=1)
         spreads = 1.4826 * np.median(np.abs(before - middles[:, None]), axis=1)
