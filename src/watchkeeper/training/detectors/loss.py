@@ -65,7 +65,9 @@ class Divergence:
         series = run.series["loss"]
         if len(series) < self.window // 2:
             return
-        least = max(_median(np.abs(series.values[:3])), np.nan_to_num(constant_loss(run)))
+        constant = constant_loss(run)
+        begun = series.values[: 1 if math.isfinite(constant) else 3]  # the second is of weights that have moved
+        least = max(_median(np.abs(begun)), np.nan_to_num(constant))
         if (series.values[-self.window // 2 :] > self.times * least).all():
             now = float(series.values[-1])
             words = f"The loss began at {least:.4g} and is {now:.4g}."

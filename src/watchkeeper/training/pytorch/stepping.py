@@ -22,7 +22,8 @@ class Stepping:
 
     A pre-step hook fires once for each real update: after accumulation, after the ranks' gradients were reduced and after
     a gradient scaler took its scale out (a fused optimizer does that itself, and its scale is divided out here). Gradients
-    clipped by hand are seen clipped; ``clip`` sees both.
+    clipped by hand are seen clipped; ``clip`` sees both, and so does who calls ``see`` before. An optimizer whose step runs
+    the backward pass itself (it is given a closure) is looked at after its step, unless ``see`` was called within it.
     """
 
     def __init__(
@@ -65,11 +66,26 @@ class Stepping:
         self.stepped = not self._optimizers
         self._parts: dict[str, dict[int, torch.Tensor]] = {}
         self._clip: tuple[torch.Tensor, float] | None = None
+        self._seen: set[int] = set()
 
     def _before(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
         self.stepped = True
         if self._step < 3 and self.scaler is None:
             self.scaler = _scaler_above()
+        if id(optimizer) not in self._seen and not _closes(args, kwargs):
+            self._gradients(optimizer)
+        if self._due:
+            self._updates[id(optimizer)].begin([self._parameters[p] for p in self._places[id(optimizer)]])
+
+    def see(self, optimizer: torch.optim.Optimizer, limit: float | None = None) -> None:
+        """Take the gradients of an optimizer now: before they are clipped to the norm ``limit``, or within its step."""
+        self._seen.add(id(optimizer))
+        self._gradients(optimizer)
+        if limit:
+            found = norms([g for p in self._places[id(optimizer)] if (g := self._parameters[p].grad) is not None])
+            self._clip = (torch.stack(found).norm(), limit) if found else None
+
+    def _gradients(self, optimizer: torch.optim.Optimizer) -> None:
         if self._host and not all(math.isfinite(float(g.sum())) for g in self._ends()):
             self.broken()
         if not self._due:
@@ -80,9 +96,10 @@ class Stepping:
         if scale is not None and found:
             found = [norm / scale.to(norm.device) for norm in found]
         self._parts.setdefault("gradient", {}).update(zip(places, found, strict=True))
-        self._updates[id(optimizer)].begin([self._parameters[p] for p in self._places[id(optimizer)]])
 
     def _after(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        if id(optimizer) not in self._seen and _closes(args, kwargs):
+            self._gradients(optimizer)
         if not self._due:
             return
         places = self._places[id(optimizer)]
@@ -145,6 +162,11 @@ class Stepping:
         """Take the hooks away."""
         for handle in self._handles:
             handle.remove()
+
+
+def _closes(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether ``step(closure)`` was called: the backward pass is run within it."""
+    return kwargs.get("closure", args[1] if len(args) > 1 else None) is not None
 
 
 def _compared(weights: torch.Tensor) -> torch.Tensor:
