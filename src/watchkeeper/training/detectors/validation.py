@@ -24,6 +24,8 @@ class Overfitting:
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it with the best step, where the last three evaluations lie 5 % above the best."""
+        if run.facts.get("boosting"):
+            return  # that has a detector of its own
         held, loss = run.series["validation/loss"], run.series["loss"]
         if len(held) <= self.times or len(loss) < 10:
             return
