@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import warnings
 from collections.abc import Callable, Iterable
@@ -83,8 +84,9 @@ def never_raises(hook: F) -> F:
             self.failed = True
             step = max(self.watching.run.step, 0)
             words = f"Watching stopped at step {step:,}: {type(error).__name__}: {error}."
-            self.watching.note(Event("watching_failed", step, words=words))
-            self.watching.look()
+            with contextlib.suppress(Exception):  # of a sink, which may be what failed
+                self.watching.note(Event("watching_failed", step, words=words))
+                self.watching.look()
             warnings.warn(f"{words} The run goes on unwatched.", RuntimeWarning, stacklevel=2)
             return None
 
