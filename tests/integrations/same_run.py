@@ -1,4 +1,4 @@
-"""One small run of PyTorch, healthy or with a fault, that each framework is given: what plain `wk.watch` says of it is the answer."""
+"""One small run of PyTorch, healthy or with a fault: what plain `wk.watch` says of it is what each framework has to say."""
 
 from __future__ import annotations
 
@@ -11,13 +11,6 @@ import watchkeeper as wk
 
 ROWS, BATCH, STEPS = 1024, 32, 120
 FAULTS = ("healthy", "rate", "scale", "double_softmax", "dead")
-NAMES = {
-    "healthy": set(),
-    "rate": {"divergence", "non_finite", "update_ratio"},
-    "scale": {"input_scale"},
-    "double_softmax": {"head_mismatch"},
-    "dead": {"dead_units"},
-}
 
 
 class Rows:
@@ -41,11 +34,7 @@ class Rows:
         self.loss = nn.CrossEntropyLoss()
 
     def batches(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        return [
-            (self.x[i : i + BATCH], self.y[i : i + BATCH])
-            for step in range(STEPS)
-            for i in [step * BATCH % ROWS]
-        ]
+        return [(self.x[i : i + BATCH], self.y[i : i + BATCH]) for step in range(STEPS) for i in [step * BATCH % ROWS]]
 
 
 def plain(fault: str) -> Any:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from same_run import problems
 
 pytestmark = [
@@ -35,10 +34,21 @@ def boost(library: str, kind: str = "healthy", callback: Any = None, count: int 
         from watchkeeper.integrations.xgboost import WatchCallback
 
         callback = callback or WatchCallback()
-        known = {"objective": "binary:logistic", "eta": 0.1, "max_depth": 3, "nthread": 1, "eval_metric": ["auc", "logloss"]}
+        known = {
+            "objective": "binary:logistic",
+            "eta": 0.1,
+            "max_depth": 3,
+            "nthread": 1,
+            "eval_metric": ["auc", "logloss"],
+        }
         train, held = xgb.DMatrix(x, y), xgb.DMatrix(held_x, held_y)
         model = xgb.train(
-            known | given, train, count, evals=[(train, "train"), (held, "val")], callbacks=[callback], verbose_eval=False
+            known | given,
+            train,
+            count,
+            evals=[(train, "train"), (held, "val")],
+            callbacks=[callback],
+            verbose_eval=False,
         )
     else:
         import lightgbm as lgb
@@ -82,7 +92,7 @@ def test_the_same_faults_have_the_same_names(
 def test_the_series_are_what_the_library_says(library: str) -> None:
     pytest.importorskip(library)
     callback, model = boost(library)
-    x, y, held_x, held_y = rows("healthy")
+    _, _, held_x, held_y = rows("healthy")
     if library == "xgboost":
         import xgboost as xgb
 
@@ -127,7 +137,9 @@ def test_scikit_learn_classes_and_cross_validation(library: str) -> None:
         classifier = module.XGBClassifier(n_estimators=30, max_depth=3, n_jobs=1, callbacks=[callback])
         classifier.fit(x, y, eval_set=[(x, y), (held_x, held_y)], verbose=False)
         assert len(callback.watching.run.series["validation/loss"]) == 30
-        module.cv({"objective": "binary:logistic", "nthread": 1}, module.DMatrix(x, y), 20, nfold=3, callbacks=[callback])
+        module.cv(
+            {"objective": "binary:logistic", "nthread": 1}, module.DMatrix(x, y), 20, nfold=3, callbacks=[callback]
+        )
     else:
         classifier = module.LGBMClassifier(n_estimators=30, max_depth=3, n_jobs=1, verbose=-1)
         classifier.fit(x, y, eval_set=[(x, y), (held_x, held_y)], callbacks=[callback])

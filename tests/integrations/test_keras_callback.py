@@ -1,4 +1,4 @@
-"""Keras: the findings of plain `wk.watch` on the same fault, on the backend that the environment variable names (torch here)."""
+"""Keras: the findings of plain `wk.watch` on the same fault, on the backend that KERAS_BACKEND names (torch, unless said)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from same_run import Rows, plain, problems
 
 BACKEND = os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -23,7 +22,9 @@ def model(fault: str = "healthy", *, raw: bool = True) -> Any:
     made = Rows(fault)
     keras.utils.set_random_seed(0)
     dense = keras.layers.Dense
-    first = dense(32, activation="relu", bias_initializer=keras.initializers.Constant(-50.0 if fault == "dead" else 0.0))
+    first = dense(
+        32, activation="relu", bias_initializer=keras.initializers.Constant(-50.0 if fault == "dead" else 0.0)
+    )
     last = dense(3, activation="softmax" if fault == "double_softmax" or not raw else None)
     net = keras.Sequential([keras.Input((10,)), first, dense(32, activation="relu"), last])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=raw)
@@ -58,7 +59,7 @@ def test_losses_are_those_of_batches() -> None:
     from watchkeeper.integrations.keras import WatchCallback
 
     callback = WatchCallback()
-    net, history = fit(callback, validation_split=0.25)
+    _, history = fit(callback, validation_split=0.25)
     loss = callback.watching.run.series["loss"]
     assert loss.steps.tolist() == list(range(4 * 24))
     np.testing.assert_allclose(loss.values.reshape(4, 24).mean(axis=1), history.history["loss"], rtol=1e-4)

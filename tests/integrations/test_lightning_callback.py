@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
-
 from same_run import BATCH, FAULTS, STEPS, Rows, plain, problems
+from torch.utils.data import DataLoader, TensorDataset
 
 pytestmark = [
     pytest.mark.integrations,
@@ -22,8 +20,8 @@ pytestmark = [
 
 
 @pytest.fixture(params=["lightning.pytorch", "pytorch_lightning"])
-def pl(request: pytest.FixtureRequest) -> Iterator[ModuleType]:
-    yield pytest.importorskip(request.param)
+def pl(request: pytest.FixtureRequest) -> Any:
+    return pytest.importorskip(request.param)
 
 
 def module(pl: ModuleType, made: Rows, **kinds: Any) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from same_run import BATCH, STEPS, Rows, plain, problems
 
 tf = pytest.importorskip("tensorflow")

@@ -151,7 +151,9 @@ class WatchCallback(Watcher, keras.callbacks.Callback):  # type: ignore[misc]
             if self._norms is not None and (step < EARLY or step % EVERY == 0):
                 for name, row in self._norms.read().items():
                     self.watching.add(name, step, row, [layer.name for layer in self.watching.run.layers])
-                self.watching.add("learning_rate", step, float(ops.convert_to_numpy(self.model.optimizer.learning_rate)))
+                self.watching.add(
+                    "learning_rate", step, float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
+                )
             self._before, self._seen = mean, batch + 1
             self.watching.loss(step, loss)
 
@@ -224,7 +226,9 @@ def _some(variable: Any) -> Any:
 
 
 def _layers(model: Any) -> Iterator[Layer]:
-    kinds = {id(v): type(layer).__name__ for layer in _all_layers(model) for v in layer.weights if not _has_layers(layer)}
+    kinds = {
+        id(v): type(layer).__name__ for layer in _all_layers(model) for v in layer.weights if not _has_layers(layer)
+    }
     for variable in model.trainable_variables:
         zero = not np.any(ops.convert_to_numpy(variable))
         yield Layer(variable.path, tuple(variable.shape), kinds.get(id(variable), ""), zero=bool(zero))
@@ -295,7 +299,12 @@ class ValidationReport(keras.callbacks.Callback):  # type: ignore[misc]
         predicted = (scores.reshape(-1) > (0.0 if raw else 0.5)).astype(int) if single else scores.argmax(axis=-1)
         table = pa.table({"label": self._y.astype(str), "predicted": predicted.reshape(-1).astype(str)})
         two = single or scores.shape[-1] == 2
-        schema = Schema(target="label", prediction="predicted", task="binary" if two else "multiclass", positive="1" if two else None)
+        schema = Schema(
+            target="label",
+            prediction="predicted",
+            task="binary" if two else "multiclass",
+            positive="1" if two else None,
+        )
         self.report = classification_report(profile(table, schema))
         line = next((c for c in self.report.classes if two and c.name == "1"), self.report.averages[0])
         if logs is not None:

@@ -66,7 +66,8 @@ class WatchCallback(Watcher):
         self, estimator: Any, context: Any, *, X: Any = None, y: Any = None, fitted_estimator: Any = None
     ) -> bool:
         """Measure an iteration; return whether to stop."""
-        if fitted_estimator is not None and X is not None:
+        whole = context.max_subtasks != 0 and self._step > 0  # the fit that these were iterations of
+        if fitted_estimator is not None and X is not None and not whole:
             self._measure(fitted_estimator, X, y)
         return self.stops
 
@@ -117,7 +118,9 @@ class PartialFit(Watcher):
     ) -> None:
         super().__init__(telling or Telling(), stop_on)
         if not hasattr(estimator, "partial_fit"):
-            raise InputError(f"{type(estimator).__name__} has no partial_fit: use WatchCallback, or read_fitted after fit.")
+            raise InputError(
+                f"{type(estimator).__name__} has no partial_fit: use WatchCallback, or read_fitted after fit."
+            )
         if is_classifier(estimator) and classes is None:
             raise InputError("a classifier's partial_fit has to know all classes: hand in classes=np.unique(y).")
         self.estimator, self._classes, self._held = estimator, classes, held
@@ -154,27 +157,30 @@ class PartialFit(Watcher):
         self.watching.close()
 
     @never_raises
+    @np.errstate(all="ignore")
     def _before(self, x: Any, y: Any) -> None:
         run, step = self.watching.run, self._step
         if step < 5 and np.ndim(x) == 2 and hasattr(x, "dtype") and x.dtype.kind == "f":
             self._numbers = input_numbers(x)
-        if self._classes is not None:
-            known = np.asarray(self._classes)
-            names = [str(c) for c in known]
-            self.watching.add("targets", step, (np.asarray(y)[:, None] == known).sum(axis=0), names)
-        else:
-            target = np.asarray(y, dtype=np.float64)
-            self.watching.add("head", step, (target.mean(), target.var()), ("target_mean", "target_variance"))
         if step == 0:
-            return
+            return  # it knows nothing yet
         if run.loss is None:
             run.loss, run.classes = kind_of(self.estimator), _classes(self.estimator)
-        if self._classes is not None:
-            said = np.asarray(self.estimator.predict(x))
-            self.watching.add("predictions", step, (said[:, None] == known).sum(axis=0), names)
+        self._targets(step, x, y)
         if self._held is not None and step % HELD_EVERY == 0:
             self.watching.validation(step, {"loss": loss_of(self.estimator, *self._held)})
         self.watching.loss(step, loss_of(self.estimator, x, y))
+
+    def _targets(self, step: int, x: Any, y: Any) -> None:
+        """Record what a constant prediction would have to do with: counts of classes, or mean and variance."""
+        if self._classes is None:
+            target = np.asarray(y, dtype=np.float64)
+            self.watching.add("head", step, (target.mean(), target.var()), ("target_mean", "target_variance"))
+            return
+        known = np.asarray(self._classes)
+        names = [str(c) for c in known]
+        for name, said in (("targets", y), ("predictions", self.estimator.predict(x))):
+            self.watching.add(name, step, (np.asarray(said)[:, None] == known).sum(axis=0), names)
 
     @never_raises
     def _after(self, before: dict[str, Floats]) -> None:
@@ -185,7 +191,7 @@ class PartialFit(Watcher):
             for event in scale_events(step, self._numbers):
                 self.watching.note(event)
         if not run.layers:
-            run.layers = [Layer(name, w.shape, zero=not before.get(name, np.zeros(1)).any()) for name, w in after.items()]
+            run.layers = [Layer(name, w.shape, zero=name == "coef_") for name, w in after.items()]  # these begin at 0
         if before and list(before) == list(after):
             moved = [_norm(after[n] - before[n]) / (_norm(before[n]) + 1e-12) for n in after]
             self.watching.add("update", step, moved, list(after))
@@ -206,8 +212,8 @@ def read_fitted(estimator: Any, held: Rows | None = None, *, telling: Telling | 
     estimator
         A fitted MLP, gradient boosting or histogram gradient boosting.
     held
-        Held-out rows and targets; boosting is measured on them stage by stage. None: what it kept itself (out-of-bag or
-        validation scores).
+        Held-out rows and targets; boosting is measured on them stage by stage. None: the validation scores that histogram
+        gradient boosting kept, if it stopped early by its loss. (``oob_scores_`` are of rows that earlier trees learned from.)
     telling
         What the run is called, and where it is told to.
 
@@ -220,7 +226,7 @@ def read_fitted(estimator: Any, held: Rows | None = None, *, telling: Telling | 
     train, other = _kept(estimator)
     if held is not None and hasattr(estimator, "staged_predict"):
         other = list(_staged(estimator, *held))
-    if not len(train) and not len(other):
+    if not len(train) and not other:
         raise InputError(f"{type(estimator).__name__} keeps no curve of its fit: watch it by callbacks or partial_fit.")
     boosts = hasattr(estimator, "staged_predict")
     watcher = Watcher(telling or Telling(), None)
@@ -242,10 +248,15 @@ def read_fitted(estimator: Any, held: Rows | None = None, *, telling: Telling | 
 
 
 def kind_of(estimator: Any) -> Loss:
-    """Return which loss :func:`loss_of` measures."""
+    """Return which loss :func:`loss_of` measures.
+
+    The schedule that SGDClassifier has by default begins so high that probabilities are far off long after classes are
+    right, so its loss is compared with itself only (``other``).
+    """
     if not is_classifier(estimator):
         return "mse"
-    return "cross_entropy" if hasattr(estimator, "predict_proba") else "other"
+    far = getattr(estimator, "learning_rate", None) == "optimal"
+    return "cross_entropy" if hasattr(estimator, "predict_proba") and not far else "other"
 
 
 def loss_of(estimator: Any, x: Any, y: Any) -> float:
@@ -283,20 +294,21 @@ def _weights(estimator: Any) -> dict[str, Floats]:
 
 
 def _norm(values: Floats) -> float:
-    return math.sqrt(float(np.square(values).sum()))
+    most = float(np.abs(values).max())
+    return most * math.sqrt(float(np.square(values / most).sum())) if 0 < most < math.inf else most
 
 
 def _kept(estimator: Any) -> tuple[Floats, list[float]]:
     """Return losses of training and of held-out rows by stage, as the estimator kept them."""
     if hasattr(estimator, "loss_curve_"):
         return np.asarray(estimator.loss_curve_), []
-    train, held = getattr(estimator, "train_score_", None), getattr(estimator, "oob_scores_", None)
+    train, held = getattr(estimator, "train_score_", None), None
     if hasattr(estimator, "validation_score_"):  # histograms: negative losses, the first before any tree
         usable = getattr(estimator, "scoring", None) == "loss"
         held = -np.asarray(estimator.validation_score_)[1:] if usable and len(estimator.validation_score_) else None
         train = -np.asarray(train)[1:] if usable and train is not None and len(train) else None
     elif train is not None and is_classifier(estimator) and estimator.n_classes_ == 2:
-        train, held = np.asarray(train) / 2, np.asarray(held) / 2 if held is not None else None  # deviances
+        train = np.asarray(train) / 2  # a deviance
     empty = np.empty(0)
     return (empty if train is None else np.asarray(train)), ([] if held is None else np.asarray(held).tolist())
 

@@ -78,7 +78,11 @@ def oob_curve(forest: Any, x: Any, y: Any, trees: Sequence[int] | None = None) -
     if not hasattr(forest, "n_estimators") or not hasattr(forest, "bootstrap"):
         raise InputError(f"{type(forest).__name__} is no forest: out-of-bag errors are those of forests.")
     most = int(forest.n_estimators)
-    sizes = list(trees) if trees is not None else sorted({max(5, round(s)) for s in np.geomspace(max(5, most / 10), most, 6)})
+    sizes = (
+        list(trees)
+        if trees is not None
+        else sorted({max(5, round(s)) for s in np.geomspace(max(5, most / 10), most, 6)})
+    )
     grown = clone(forest).set_params(warm_start=True, bootstrap=True, oob_score=False)
     y = np.asarray(y)
     errors, wrong = [], np.empty(0)
@@ -149,7 +153,11 @@ def _judged(estimator: Any, train: tuple[Any, Any], held: tuple[Any, Any] | None
         yield from ImportanceConcentration().check(Run("tree", "sklearn", facts={"importances": shares}))
     if hasattr(estimator, "tree_") and held is not None:
         yield from _variance(estimator, train, held)
-    if hasattr(estimator, "estimators_samples_") and getattr(estimator, "bootstrap", False) and hasattr(estimator, "apply"):
+    if (
+        hasattr(estimator, "estimators_samples_")
+        and getattr(estimator, "bootstrap", False)
+        and hasattr(estimator, "apply")
+    ):
         curve = oob_curve(estimator, *train)
         if curve.falling:
             numbers = {"trees": float(curve.trees[-1]), "oob_error": curve.errors[-1]}

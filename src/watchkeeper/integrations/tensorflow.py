@@ -100,9 +100,7 @@ class Watch(Watcher):
     def _norms(self, step: int, gradients: Sequence[Any]) -> None:
         zero = tf.zeros(())
         found = [zero if g is None else _norm(g) for g in gradients]
-        moved = [
-            _norm(_some(v) - b) / (_norm(b) + 1e-12) for v, b in zip(self._variables, self._before, strict=True)
-        ]
+        moved = [_norm(_some(v) - b) / (_norm(b) + 1e-12) for v, b in zip(self._variables, self._before, strict=True)]
         rows = tf.stack([tf.stack(found), tf.stack(moved), tf.stack([_norm(v) for v in self._variables])]).numpy()
         names = [layer.name for layer in self.watching.run.layers]
         for name, row in zip(("gradient", "update", "weight"), rows.astype(np.float64), strict=True):

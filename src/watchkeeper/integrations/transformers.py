@@ -175,7 +175,7 @@ def _inner(optimizer: Any) -> torch.optim.Optimizer:
     """Return the optimizer inside Accelerate's."""
     while isinstance(getattr(optimizer, "optimizer", None), torch.optim.Optimizer):
         optimizer = optimizer.optimizer
-    return optimizer  # type: ignore[no-any-return]
+    return optimizer
 
 
 def _head_of(model: nn.Module) -> tuple[str | None, int | None]:

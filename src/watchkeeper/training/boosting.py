@@ -13,7 +13,19 @@ _KINDS: dict[str, Loss] = {
     "rmse": "mse", "mse": "mse", "l2": "mse", "mae": "mae", "l1": "mae",
 }  # fmt: skip
 RISING = frozenset(
-    {"auc", "aucpr", "average_precision", "auc_mu", "ndcg", "map", "pre", "accuracy", "f1", "r2", "interval-regression-accuracy"}
+    {
+        "auc",
+        "aucpr",
+        "average_precision",
+        "auc_mu",
+        "ndcg",
+        "map",
+        "pre",
+        "accuracy",
+        "f1",
+        "r2",
+        "interval-regression-accuracy",
+    }
 )
 """Metrics of XGBoost and LightGBM, and common own ones, that are better when greater."""
 
