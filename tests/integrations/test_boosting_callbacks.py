@@ -156,13 +156,12 @@ def test_optuna_prunes_what_is_lost() -> None:
     pytest.importorskip("xgboost")
     from watchkeeper.integrations.optuna import FOUND, TrialSink, WatchPruner
     from watchkeeper.integrations.xgboost import WatchCallback
-    from watchkeeper.training.opening import Telling
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     def objective(trial: Any) -> float:
         eta = trial.suggest_categorical("eta", [0.1, 8.0])
-        callback = WatchCallback(telling=Telling(sinks=[TrialSink(trial)]))
+        callback = WatchCallback(sinks=[TrialSink(trial)])
         boost("xgboost", callback=callback, eta=eta)
         value = callback.watching.run.series["validation/loss"].last
         trial.report(value, 0)

@@ -58,9 +58,8 @@ def test_it_finds_what_plain_pytorch_finds(fault: str) -> None:
 
 def test_stopping_validation_and_summaries(tmp_path: Path) -> None:
     from watchkeeper.integrations.tensorflow import Summaries
-    from watchkeeper.training.opening import Telling
 
-    watch = loop("rate", stop_on="critical", telling=Telling(sinks=[Summaries(tmp_path)]))
+    watch = loop("rate", stop_on="critical", sinks=[Summaries(tmp_path)])
     assert watch.stops
     (file,) = tmp_path.glob("events*")
     tags = {v.tag for e in tf.compat.v1.train.summary_iterator(str(file)) for v in e.summary.value}

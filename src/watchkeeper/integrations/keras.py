@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from watchkeeper.training.naming import held_out
 from watchkeeper.training.opening import Telling, Watcher, never_raises
 from watchkeeper.training.run import Event, Layer, Loss, Run
 from watchkeeper.training.scales import input_numbers, scale_events
+from watchkeeper.training.watching import Sink
 
 try:
     import keras
@@ -59,8 +61,8 @@ class WatchCallback(Watcher, keras.callbacks.Callback):  # type: ignore[misc]
         while ``fit`` runs; with it ``live`` is on. TensorFlow and PyTorch only: JAX keeps no state that could hold them.
     sample
         Some rows of the inputs, shape ``(n, ...)``, whose scale is looked at.
-    telling
-        What the run is called, and where it is told to.
+    name, folder, sinks
+        What the run is called; where it is written to, as ``folder/name.jsonl``; where else it is told to.
     """
 
     def __init__(
@@ -70,10 +72,12 @@ class WatchCallback(Watcher, keras.callbacks.Callback):  # type: ignore[misc]
         live: bool = False,
         gradients: bool = False,
         sample: Any = None,
-        telling: Telling | None = None,
+        name: str = "run",
+        folder: str | Path | None = None,
+        sinks: Iterable[Sink] = (),
     ) -> None:
         keras.callbacks.Callback.__init__(self)
-        Watcher.__init__(self, telling or Telling(), stop_on)
+        Watcher.__init__(self, Telling(name=name, folder=folder, sinks=sinks), stop_on)
         self._live = live or gradients
         self._gradients = gradients
         self._sample = sample

@@ -8,6 +8,8 @@ stopping has 30), and stops the training by raising ``EarlyStopException``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from watchkeeper.errors import MissingExtra
@@ -15,6 +17,7 @@ from watchkeeper.training.boosting import RISING, Rounds
 from watchkeeper.training.finding import Severity
 from watchkeeper.training.opening import Telling, Watcher, never_raises
 from watchkeeper.training.run import Run
+from watchkeeper.training.watching import Sink
 
 try:
     from lightgbm.callback import EarlyStopException
@@ -32,17 +35,23 @@ class WatchCallback(Watcher):
         on held-out rows. None: never.
     train
         The name of the data set that is trained on. None: the one whose name has ``train`` in it, else the first of several.
-    telling
-        What the run is called, and where it is told to.
+    name, folder, sinks
+        What the run is called; where it is written to, as ``folder/name.jsonl``; where else it is told to.
     """
 
     order = 25
     before_iteration = False
 
     def __init__(
-        self, *, stop_on: Severity | None = None, train: str | None = None, telling: Telling | None = None
+        self,
+        *,
+        stop_on: Severity | None = None,
+        train: str | None = None,
+        name: str = "run",
+        folder: str | Path | None = None,
+        sinks: Iterable[Sink] = (),
     ) -> None:
-        super().__init__(telling or Telling(), stop_on)
+        super().__init__(Telling(name=name, folder=folder, sinks=sinks), stop_on)
         self._train = train
 
     def __call__(self, env: Any) -> None:

@@ -38,7 +38,7 @@ DECIDE_EVERY = 10
 
 def _bases() -> tuple[type, ...]:
     """Return the class of callbacks in the package that is in use; in both, where both are."""
-    used = [name for name in _HOMES if name in sys.modules]
+    used = [name for name in _HOMES if sys.modules.get(name) is not None]
     for name in used or _HOMES:
         try:
             importlib.import_module(name)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from watchkeeper.training.finding import Severity
 from watchkeeper.training.opening import Telling, Watcher, never_raises
 from watchkeeper.training.run import Event, Layer, Loss, Run
 from watchkeeper.training.scales import input_numbers, scale_events
+from watchkeeper.training.watching import Sink
 
 try:
     from sklearn.base import is_classifier
@@ -42,14 +44,20 @@ class WatchCallback(Watcher):
         Held-out rows and targets, measured in each iteration; None: none.
     stop_on
         ``"critical"`` or ``"warning"``: asks the estimator to stop where something as severe is found. None: never.
-    telling
-        What the run is called, and where it is told to.
+    name, folder, sinks
+        What the run is called; where it is written to, as ``folder/name.jsonl``; where else it is told to.
     """
 
     def __init__(
-        self, *, held: Rows | None = None, stop_on: Severity | None = None, telling: Telling | None = None
+        self,
+        *,
+        held: Rows | None = None,
+        stop_on: Severity | None = None,
+        name: str = "run",
+        folder: str | Path | None = None,
+        sinks: Iterable[Sink] = (),
     ) -> None:
-        super().__init__(telling or Telling(), stop_on)
+        super().__init__(Telling(name=name, folder=folder, sinks=sinks), stop_on)
         self._held = held
         self._step = 0
 
@@ -103,8 +111,8 @@ class PartialFit(Watcher):
         Held-out rows and targets, measured in each 20th step; None: none.
     stop_on
         How severe a finding ends :meth:`fit`; None: none does.
-    telling
-        What the run is called, and where it is told to.
+    name, folder, sinks
+        What the run is called; where it is written to, as ``folder/name.jsonl``; where else it is told to.
     """
 
     def __init__(
@@ -114,9 +122,11 @@ class PartialFit(Watcher):
         classes: Any = None,
         held: Rows | None = None,
         stop_on: Severity | None = None,
-        telling: Telling | None = None,
+        name: str = "run",
+        folder: str | Path | None = None,
+        sinks: Iterable[Sink] = (),
     ) -> None:
-        super().__init__(telling or Telling(), stop_on)
+        super().__init__(Telling(name=name, folder=folder, sinks=sinks), stop_on)
         if not hasattr(estimator, "partial_fit"):
             raise InputError(
                 f"{type(estimator).__name__} has no partial_fit: use WatchCallback, or read_fitted after fit."
@@ -204,7 +214,14 @@ class PartialFit(Watcher):
         self.watching.close()
 
 
-def read_fitted(estimator: Any, held: Rows | None = None, *, telling: Telling | None = None) -> Watcher:
+def read_fitted(
+    estimator: Any,
+    held: Rows | None = None,
+    *,
+    name: str = "run",
+    folder: str | Path | None = None,
+    sinks: Iterable[Sink] = (),
+) -> Watcher:
     """Judge a fit after it, by the curves that the estimator keeps: ``loss_curve_``, ``train_score_``, and stages.
 
     Parameters
@@ -214,8 +231,8 @@ def read_fitted(estimator: Any, held: Rows | None = None, *, telling: Telling | 
     held
         Held-out rows and targets; boosting is measured on them stage by stage. None: the validation scores that histogram
         gradient boosting kept, if it stopped early by its loss. (``oob_scores_`` are of rows that earlier trees learned from.)
-    telling
-        What the run is called, and where it is told to.
+    name, folder, sinks
+        What the run is called; where it is written to, as ``folder/name.jsonl``; where else it is told to.
 
     Raises
     ------
@@ -229,10 +246,10 @@ def read_fitted(estimator: Any, held: Rows | None = None, *, telling: Telling | 
     if not len(train) and not other:
         raise InputError(f"{type(estimator).__name__} keeps no curve of its fit: watch it by callbacks or partial_fit.")
     boosts = hasattr(estimator, "staged_predict")
-    watcher = Watcher(telling or Telling(), None)
+    watcher = Watcher(Telling(name=name, folder=folder, sinks=sinks), None)
     kind: Loss = kind_of(estimator) if boosts else "other"  # an MLP's has the penalty in it
     facts = {"resumed": True, "boosting": boosts}
-    watching = watcher.begin(Run(watcher.watching.run.name, "sklearn", [], "", kind, _classes(estimator), facts=facts))
+    watching = watcher.begin(Run(name, "sklearn", [], "", kind, _classes(estimator), facts=facts))
     for step in range(max(len(train), len(other))):
         if step < len(other):
             watching.add("validation/loss", step, other[step], ("loss",))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from watchkeeper.training.finding import Finding, Severity
 from watchkeeper.training.opening import Telling, Watcher, never_raises
 from watchkeeper.training.run import Event, Layer, Loss, Run
 from watchkeeper.training.scales import input_numbers, scale_events
+from watchkeeper.training.watching import Sink
 
 try:
     import tensorflow as tf
@@ -45,8 +46,8 @@ class Watch(Watcher):
         How many there are; None: unknown.
     stop_on
         How severe a finding makes ``watch.stops`` true; None: none does.
-    telling
-        What the run is called, and where it is told to.
+    name, folder, sinks
+        What the run is called; where it is written to, as ``folder/name.jsonl``; where else it is told to.
 
     Examples
     --------
@@ -64,9 +65,11 @@ class Watch(Watcher):
         *,
         classes: int | None = None,
         stop_on: Severity | None = None,
-        telling: Telling | None = None,
+        name: str = "run",
+        folder: str | Path | None = None,
+        sinks: Iterable[Sink] = (),
     ) -> None:
-        super().__init__(telling or Telling(), stop_on)
+        super().__init__(Telling(name=name, folder=folder, sinks=sinks), stop_on)
         self._variables = list(variables)
         if not self._variables:
             raise InputError("there are no variables: build the model before it is watched.")
@@ -124,7 +127,7 @@ class Watch(Watcher):
 
 
 class Summaries:
-    """Writes what is recorded where TensorBoard reads it: ``Telling(sinks=[Summaries("logs/run")])``.
+    """Writes what is recorded where TensorBoard reads it: ``Watch(..., sinks=[Summaries("logs/run")])``.
 
     Parameters
     ----------

@@ -8,7 +8,8 @@ and returns whether to stop.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from watchkeeper.errors import MissingExtra
@@ -16,6 +17,7 @@ from watchkeeper.training.boosting import Rounds
 from watchkeeper.training.finding import Severity
 from watchkeeper.training.opening import Telling, Watcher, never_raises
 from watchkeeper.training.run import Run
+from watchkeeper.training.watching import Sink
 
 try:
     from xgboost.callback import TrainingCallback
@@ -32,14 +34,20 @@ class WatchCallback(Watcher, TrainingCallback):  # type: ignore[misc]
         ``"critical"`` or ``"warning"``: stops the training where something as severe is found. None: never.
     train
         The name of the data set that is trained on. None: the one whose name has ``train`` in it, else the first of several.
-    telling
-        What the run is called, and where it is told to.
+    name, folder, sinks
+        What the run is called; where it is written to, as ``folder/name.jsonl``; where else it is told to.
     """
 
     def __init__(
-        self, *, stop_on: Severity | None = None, train: str | None = None, telling: Telling | None = None
+        self,
+        *,
+        stop_on: Severity | None = None,
+        train: str | None = None,
+        name: str = "run",
+        folder: str | Path | None = None,
+        sinks: Iterable[Sink] = (),
     ) -> None:
-        super().__init__(telling or Telling(), stop_on)
+        super().__init__(Telling(name=name, folder=folder, sinks=sinks), stop_on)
         self._train = train
 
     def before_training(self, model: Any) -> Any:

@@ -26,6 +26,9 @@ class Telling:
     folder: str | Path | None = None
     sinks: Iterable[Sink] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sinks", tuple(self.sinks))  # each run is told to all of them
+
     def watching(self, run: Run) -> Watching:
         """Begin to watch a run."""
         journal = [Journal(Path(self.folder) / f"{self.name}.jsonl")] if self.folder is not None else []
@@ -50,7 +53,9 @@ class Watcher:
         self.watching = telling.watching(Run(telling.name))
 
     def begin(self, run: Run) -> Watching:
-        """Begin to watch another run."""
+        """Begin to watch another run; one that failed before its end is ended."""
+        if self.watching.run.step >= 0 and not self.failed:
+            self.watching.close()
         self.failed = False
         self.watching = self._telling.watching(run)
         return self.watching
