@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,6 @@ def boost(library: str, kind: str = "healthy", callback: Any = None, count: int 
 def test_the_same_faults_have_the_same_names(
     library: str, kind: str, given: dict[str, Any], expected: set[str]
 ) -> None:
-    pytest.importorskip(library)
     callback, _ = boost(library, kind, **given)
     assert problems(callback.findings) >= expected
     assert bool(problems(callback.findings)) is bool(expected)
@@ -90,7 +90,6 @@ def test_the_same_faults_have_the_same_names(
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_series_are_what_the_library_says(library: str) -> None:
-    pytest.importorskip(library)
     callback, model = boost(library)
     _, _, held_x, held_y = rows("healthy")
     if library == "xgboost":
@@ -111,9 +110,6 @@ def test_the_series_are_what_the_library_says(library: str) -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_it_stops_only_when_asked(library: str) -> None:
-    pytest.importorskip(library)
-    from importlib import import_module
-
     made = import_module(f"watchkeeper.integrations.{library}").WatchCallback
     callback, model = boost(library, eta=8.0, callback=made(stop_on="critical"))
     held = callback.watching.run.series["validation/loss"]
@@ -127,9 +123,7 @@ def test_it_stops_only_when_asked(library: str) -> None:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_scikit_learn_classes_and_cross_validation(library: str) -> None:
-    module = pytest.importorskip(library)
-    from importlib import import_module
-
+    module = import_module(library)
     made = import_module(f"watchkeeper.integrations.{library}").WatchCallback
     x, y, held_x, held_y = rows("healthy")
     callback = made()
@@ -152,8 +146,7 @@ def test_scikit_learn_classes_and_cross_validation(library: str) -> None:
 
 
 def test_optuna_prunes_what_is_lost() -> None:
-    optuna = pytest.importorskip("optuna")
-    pytest.importorskip("xgboost")
+    optuna = import_module("optuna")
     from watchkeeper.integrations.optuna import FOUND, TrialSink, WatchPruner
     from watchkeeper.integrations.xgboost import WatchCallback
 
@@ -178,7 +171,7 @@ def test_optuna_prunes_what_is_lost() -> None:
 
 
 def test_the_other_pruner_is_asked_too_and_the_sink_can_prune_alone() -> None:
-    optuna = pytest.importorskip("optuna")
+    optuna = import_module("optuna")
     from watchkeeper.integrations.optuna import TrialSink, WatchPruner
     from watchkeeper.training.finding import Finding
     from watchkeeper.training.run import Run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from watchkeeper.errors import InputError
 from watchkeeper.integrations.sklearn import PartialFit, WatchCallback, loss_of, read_fitted
+from watchkeeper.training.journal import read_journal
 
 
 def rows(kind: str = "healthy", n: int = 1200, classes: int = 2) -> tuple[Any, Any, Any, Any]:
@@ -112,6 +114,17 @@ def test_a_rate_that_is_too_high_diverges() -> None:
     assert problems(watch.findings, "critical") & {"divergence", "non_finite"}
     healthy = PartialFit(SGDRegressor(random_state=0)).fit(batches(x, target))
     assert problems(healthy.findings) == set()
+
+
+def test_a_run_that_was_written_is_judged_the_same(tmp_path: Path) -> None:
+    x, y, held_x, held_y = rows("scale", 2400)
+    estimator = SGDClassifier(loss="log_loss", learning_rate="constant", eta0=5.0, random_state=0)
+    watch = PartialFit(estimator, classes=[0, 1], held=(held_x, held_y), name="sgd", folder=tmp_path).fit(batches(x, y))
+    again = read_journal(tmp_path / "sgd.jsonl")
+    assert again.run.layers == watch.watching.run.layers
+    assert again.run.loss == "cross_entropy"
+    assert {(f.problem, f.severity) for f in again.findings} == {(f.problem, f.severity) for f in watch.findings}
+    assert len(watch.findings) > 1
 
 
 def test_batches_of_one_class_after_another_are_seen() -> None:

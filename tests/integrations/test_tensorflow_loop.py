@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from same_run import BATCH, STEPS, Rows, plain, problems
 
-tf = pytest.importorskip("tensorflow")
+tf = importlib.import_module("tensorflow")
 
 pytestmark = [
     pytest.mark.integrations,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from same_run import BATCH, FAULTS, STEPS, Rows, plain, problems
 from torch import nn
 
-transformers = pytest.importorskip("transformers")
+transformers = importlib.import_module("transformers")
 
 pytestmark = [
     pytest.mark.integrations,
@@ -124,6 +125,24 @@ def test_accumulation_evaluation_and_a_second_training(tmp_path: Path) -> None:
     trainer.train()
     assert callback.watch is not first
     assert len(callback.run.series["loss"]) == 30
+
+
+def test_a_loss_that_the_trainer_computes_is_taken_from_its_logs(tmp_path: Path) -> None:
+    from watchkeeper.integrations.transformers import WatchCallback
+
+    transformers.set_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=64, n_positions=16, n_embd=16, n_layer=1, n_head=1, bos_token_id=0, eos_token_id=0
+    )
+    callback = WatchCallback()
+    trainer = transformers.Trainer(
+        transformers.GPT2LMHeadModel(config), arguments(tmp_path, label_smoothing_factor=0.1, max_steps=20, logging_steps=2),
+        train_dataset=words(config), callbacks=[callback],
+    )  # fmt: skip
+    trainer.train()
+    logged = [log["loss"] for log in trainer.state.log_history if "loss" in log]
+    np.testing.assert_allclose(callback.run.series["loss"].values, logged)
+    assert len(logged) == 10
 
 
 def words(config: Any, rows: int = 256) -> list[dict[str, Any]]:

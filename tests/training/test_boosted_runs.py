@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from watchkeeper.training.boosting import Rounds
+from watchkeeper.training.journal import read_journal
 from watchkeeper.training.judge import judge
+from watchkeeper.training.opening import Telling
 from watchkeeper.training.run import Run
 from watchkeeper.training.watching import Watching
 
@@ -50,6 +54,20 @@ def test_noise_from_round_to_round_is_no_rise() -> None:
     drawn = np.random.default_rng(0)
     said = [found(boosted(list(0.5 + 0.02 * drawn.normal(size=80)), FALLING)) for _ in range(50)]
     assert [s for s in said if "boosting_overfit" in s] == []
+
+
+def test_a_run_that_was_written_is_judged_the_same(tmp_path: Path) -> None:
+    watching = Telling(name="run", folder=tmp_path).watching(Run("run", "xgboost", facts={"boosting": True}))
+    rounds = Rounds(watching)
+    for step in range(40):
+        rounds.take(step, {"train": {"logloss": 9.0 + step}, "val": {"auc": 0.5, "logloss": 9.0 + step}})
+    watching.run.facts["importances"] = {f"f{place}": float(place == 3) for place in range(12)}
+    watching.close()
+    again = read_journal(tmp_path / "run.jsonl")
+    assert (again.run.loss, again.run.classes) == ("bce", 2)
+    said = [(f.problem, f.severity, f.step, f.layer) for f in watching.findings]
+    assert [(f.problem, f.severity, f.step, f.layer) for f in again.findings] == said
+    assert {"divergence", "importance_concentration"} <= {problem for problem, *_ in said}
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,9 @@ class PartialFit(Watcher):
             raise InputError("a classifier's partial_fit has to know all classes: hand in classes=np.unique(y).")
         self.estimator, self._classes, self._held = estimator, classes, held
         self._step = 0
-        self.begin(Run(self._telling.name, "sklearn", optimizer=type(estimator).__name__))
+        self._numbers: Floats | None = None
+        count = None if classes is None else len(classes)
+        self.begin(Run(name, "sklearn", [], type(estimator).__name__, kind_of(estimator), count))
 
     def partial_fit(self, x: Any, y: Any) -> PartialFit:
         """Measure a batch, then learn from it."""
@@ -169,13 +171,11 @@ class PartialFit(Watcher):
     @never_raises
     @np.errstate(all="ignore")
     def _before(self, x: Any, y: Any) -> None:
-        run, step = self.watching.run, self._step
+        step = self._step
         if step < 5 and np.ndim(x) == 2 and hasattr(x, "dtype") and x.dtype.kind == "f":
             self._numbers = input_numbers(x)
         if step == 0:
             return  # it knows nothing yet
-        if run.loss is None:
-            run.loss, run.classes = kind_of(self.estimator), _classes(self.estimator)
         self._targets(step, x, y)
         if self._held is not None and step % HELD_EVERY == 0:
             self.watching.validation(step, {"loss": loss_of(self.estimator, *self._held)})
@@ -197,11 +197,11 @@ class PartialFit(Watcher):
         run, step = self.watching.run, self._step
         self._step += 1
         after = _weights(self.estimator)
-        if step < 5 and after:  # trees and counts do not mind scales
-            for event in scale_events(step, self._numbers):
-                self.watching.note(event)
         if not run.layers:
             run.layers = [Layer(name, w.shape, zero=name == "coef_") for name, w in after.items()]  # these begin at 0
+        if step < 5 and after and self._numbers is not None:  # trees and counts do not mind scales
+            for event in scale_events(step, self._numbers):
+                self.watching.note(event)
         if before and list(before) == list(after):
             moved = [_norm(after[n] - before[n]) / (_norm(before[n]) + 1e-12) for n in after]
             self.watching.add("update", step, moved, list(after))

@@ -57,9 +57,9 @@ class Rounds:
         if self._sets is None:
             self._sets = self._train_and_held(list(sets))
         train, held = self._sets
+        loss = self._loss_of(sets[held or train or next(iter(sets))])
         for name, value in sets.get(held or "", {}).items():
             self.watching.add(f"validation/{name}", step, value, (name,))
-        loss = self._loss_of(sets[held or train or next(iter(sets))])
         if held is not None and loss is not None:
             self.watching.add("validation/loss", step, sets[held][loss], ("loss",))
         if loss is not None and train is not None and loss in sets[train]:

@@ -17,7 +17,7 @@ class BoostingOverfit:
     """The held-out loss was best before half of the rounds, and has risen since."""
 
     problem: str = "boosting_overfit"
-    needs: tuple[str, ...] = ("validation/loss",)
+    needs: tuple[str, ...] = ()
     rounds: int = 20
     """So many after the best."""
     above: float = 0.02
@@ -25,7 +25,7 @@ class BoostingOverfit:
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it for boosted runs; where no round was better than the first ones, there was nothing to learn."""
-        if not run.facts.get("boosting"):
+        if not run.facts.get("boosting") or not run.has("validation/loss"):
             return
         held = run.series["validation/loss"]
         values = held.values
