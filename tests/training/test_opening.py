@@ -28,6 +28,19 @@ def test_names_of_held_out_metrics() -> None:
     assert held_out(given) == {"loss": 1, "acc": 2, "f1": 3, "auc": 4, "loss_epoch": 9}
 
 
+def test_what_comes_after_the_end_is_told_to_nobody(tmp_path: Path) -> None:
+    watching = Telling(folder=tmp_path).watching(Run())
+    watching.loss(0, 1.0)
+    watching.close()
+    before = (tmp_path / "run.jsonl").read_bytes()
+    watching.validation(0, {"loss": 2.0})
+    watching.note(Event("input_scale", 1, words="Wide."))
+    watching.loss(1, 2.0)
+    assert (tmp_path / "run.jsonl").read_bytes() == before
+    assert watching.run.series["validation/loss"].last == 2.0
+    assert [f.problem for f in watching.findings] == ["input_scale"]
+
+
 class Fragile(Watcher):
     @never_raises
     def take(self, step: int) -> str:

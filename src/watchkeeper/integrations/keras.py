@@ -83,6 +83,7 @@ class WatchCallback(Watcher, keras.callbacks.Callback):  # type: ignore[misc]
         self._sample = sample
         self._norms: _Norms | None = None
         self._lock = threading.Lock()
+        self._means: list[tuple[int, float]] = []
         self.async_safe = not self._live
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -129,7 +130,7 @@ class WatchCallback(Watcher, keras.callbacks.Callback):  # type: ignore[misc]
         run.planned_steps = steps * epochs if steps and epochs else None
         run.facts |= {"epoch_steps": steps, "backend": keras.backend.backend()}
         watching = self.begin(run)
-        self._means: list[tuple[int, float]] = []
+        self._means = []
         self._before, self._base, self._seen = 0.0, 0, 0
         for event in events:
             watching.note(event)

@@ -74,7 +74,7 @@ class WatchCallback(Watcher):
         self, estimator: Any, context: Any, *, X: Any = None, y: Any = None, fitted_estimator: Any = None
     ) -> bool:
         """Measure an iteration; return whether to stop."""
-        whole = context.max_subtasks != 0 and self._step > 0  # the fit that these were iterations of
+        whole = getattr(context, "max_subtasks", 0) != 0 and self._step > 0  # the fit that these were iterations of
         if fitted_estimator is not None and X is not None and not whole:
             self._measure(fitted_estimator, X, y)
         return self.stops

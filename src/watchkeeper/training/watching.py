@@ -136,3 +136,4 @@ class Watching:
         self.look()
         for sink in self._sinks:
             sink.close(self.run)
+        self._sinks = []  # what comes after the end is recorded, and told to nobody
