@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+SOURCE = str(EXAMPLES.parent / "src")
 PLANTED = {
     "lightning": ("as it should be", "softmax twice", "probabilities already"),
     "transformers": ("0.001", "10.0", "The loss began at"),
@@ -23,7 +24,12 @@ HERE = ("pytorch", "sklearn")
 
 def run(name: str, folder: Path) -> str:
     program = EXAMPLES / f"training_{name}.py"
-    settings = os.environ | {"OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    settings = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONPATH": SOURCE,
+    }
     done = subprocess.run(
         [sys.executable, program], cwd=folder, env=settings, capture_output=True, text=True, timeout=300, check=False
     )
