@@ -75,7 +75,7 @@ def boost(library: str, kind: str = "healthy", callback: Any = None, count: int 
     [
         ("healthy", {}, set()),
         ("healthy", {"eta": 8.0}, {"divergence"}),
-        ("healthy", {"eta": 1e-6}, {"not_learning"}),
+        ("healthy", {"eta": 1e-6, "count": 150}, {"not_learning"}),
         ("noise", {"eta": 0.3, "max_depth": 6, "count": 100}, {"boosting_overfit"}),
         ("leak", {"count": 30}, {"importance_concentration"}),
     ],
