@@ -57,7 +57,7 @@ class WatchCallback(Watcher):
     def __call__(self, env: Any) -> None:
         """Take the metrics of a round; in the last one the importances too."""
         if env.iteration == env.begin_iteration:
-            self._start()
+            self._start(env.end_iteration - env.begin_iteration)
         self._take(env)
         last = env.iteration + 1 >= env.end_iteration
         if last or self.stops:
@@ -66,8 +66,9 @@ class WatchCallback(Watcher):
             raise EarlyStopException(self._best(env), env.evaluation_result_list or [])
 
     @never_raises
-    def _start(self) -> None:
-        watching = self.begin(Run(self._telling.name, "lightgbm", facts={"boosting": True}))
+    def _start(self, rounds: int) -> None:
+        run = Run(self._telling.name, "lightgbm", planned_steps=rounds, facts={"boosting": True})
+        watching = self.begin(run)
         self._rounds = Rounds(watching, self._train)
 
     @never_raises
