@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from watchkeeper.training.detectors.boosting import BoostingOverfit, ImportanceConcentration
 from watchkeeper.training.detectors.classes import ClassCollapse, Unshuffled
 from watchkeeper.training.detectors.exact import SEEN
 from watchkeeper.training.detectors.gradients import (
@@ -54,6 +55,8 @@ DETECTORS: tuple[Detector, ...] = (
     ClassCollapse(),
     Unshuffled(),
     LearningRate(),
+    BoostingOverfit(),
+    ImportanceConcentration(),
     *SEEN,
 )
 UNWELL = frozenset({"not_learning", "divergence", "non_finite", "loss_range"})

@@ -25,7 +25,7 @@ class Overfitting:
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it with the best step, where the last three evaluations lie 5 % above the best."""
         held, loss = run.series["validation/loss"], run.series["loss"]
-        if len(held) <= self.times or len(loss) < 10:
+        if len(held) <= self.times or len(loss) < 10 or run.facts.get("boosting"):  # which has a detector of its own
             return
         best = int(np.nanargmin(held.values))
         value, step = float(held.values[best]), int(held.steps[best])

@@ -18,6 +18,7 @@ from watchkeeper.training.pytorch.probe import Probe, first_bad_module
 from watchkeeper.training.pytorch.settings import Guard, Row, Settings
 from watchkeeper.training.pytorch.stepping import Stepping
 from watchkeeper.training.run import Event, Run
+from watchkeeper.training.scales import scale_events
 
 EVAL_STEPS = 3
 STALE = frozenset({1, 2, 5})
@@ -103,7 +104,7 @@ class Looking:
         tensors = [t for t in head.tensors_in(output) if t.is_floating_point()]
         if not tensors:
             return
-        self._output = tensors[-1].detach() if isinstance(output, tuple) else tensors[0].detach()
+        self._output = _scores(output, tensors)
         first = next((t for t in tensors if t.requires_grad), None)
         if self._stale and first is not None:
             first.register_hook(self._guard(self._backward))
@@ -268,26 +269,7 @@ class Looking:
             yield Event("head_mismatch", step, words=words)
 
     def _of_input(self, step: int, values: Floats) -> Iterator[Event]:
-        mean, sd, low, high, centre, greatest, least, _ = values
-        minor = {"minor": 1.0} if self._run.facts.get("normalised") else {}
-        numbers = {
-            "mean": float(mean),
-            "sd": float(sd),
-            "greatest_sd": float(greatest),
-            "least_sd": float(least),
-        } | minor
-        if not all(map(_finite, (mean, sd))):
-            yield Event("input_scale", step, None, numbers, "The inputs hold a number that is not finite.")
-        elif sd > 10 or greatest > 10:
-            ratio = f", {greatest / least:.3g} times the least" if _finite(least) and greatest > 100 * least else ""
-            words = f"Inputs go from {low:.4g} to {high:.4g}; the greatest standard deviation is {greatest:.3g}{ratio}."
-            yield Event("input_scale", step, None, numbers, words)
-        elif 0 < sd < 0.01:
-            words = f"Inputs have a standard deviation of {sd:.2g}: they may have been scaled twice."
-            yield Event("input_scale", step, None, numbers, words)
-        elif centre > 10:
-            words = f"A feature's mean is {centre:.3g} times its standard deviation."
-            yield Event("input_scale", step, None, numbers, words)
+        yield from scale_events(step, values, minor=bool(self._run.facts.get("normalised")))
 
     def _of_stale(self, step: int, values: Floats) -> Iterator[Event]:
         if values[0] > 0:
@@ -324,6 +306,19 @@ def _autocast_half(args: tuple[Any, ...]) -> bool:
     if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
         return False
     return torch.get_autocast_dtype(device) == torch.float16
+
+
+def _scores(output: Any, tensors: list[torch.Tensor]) -> torch.Tensor | None:
+    """Return what of a model's output goes into the loss: the only or the last tensor, or what is called logits.
+
+    None where those are of a sequence with classes last, which the looks at a head would read the wrong way.
+    """
+    if not hasattr(output, "items"):
+        return tensors[-1].detach() if isinstance(output, tuple) else tensors[0].detach()
+    logits = output.get("logits")
+    if logits is None:
+        logits = next((t for t in tensors if t.dim() > 0), None)
+    return logits.detach() if logits is not None and logits.dim() in {1, 2} else None
 
 
 def _finite(value: Any) -> bool:

@@ -16,7 +16,7 @@ from torch import nn
 
 from watchkeeper.errors import InputError
 from watchkeeper.sketches.kernel import Floats
-from watchkeeper.training.finding import Findings
+from watchkeeper.training.finding import Findings, Severity
 from watchkeeper.training.journal import Journal
 from watchkeeper.training.pytorch import model as models
 from watchkeeper.training.pytorch.head import loss_kind
@@ -218,6 +218,21 @@ class Watch:
     def clip_grad_norm_(self, max_norm: float) -> torch.Tensor:
         """Clip gradients as ``torch.nn.utils.clip_grad_norm_`` does, and record the norm before it. Returns that norm."""
         return self._stepping.clip(max_norm)
+
+    def gradients(self, optimizer: torch.optim.Optimizer, limit: float | None = None) -> None:
+        """Take the gradients of an optimizer as they are now, before they are clipped to the norm ``limit``.
+
+        Callbacks of frameworks call it. Without it they are taken where the optimizer steps.
+        """
+        self._guard(self._stepping.see)(optimizer, limit)
+
+    def record(self, name: str, row: Sequence[float], columns: Sequence[str] = ("value",)) -> None:
+        """Add one row to a series of the run at the current step, such as ``clip`` with its columns norm and limit."""
+        self._guard(self._watching.add)(name, self._step, row, columns)
+
+    def reached(self, severity: Severity | None) -> bool:
+        """Whether something as severe was found so far; waits for nothing. None: False."""
+        return self._watching.reached(severity)
 
     def _take(self, loss: torch.Tensor | float, target: torch.Tensor | None) -> None:
         self._losses.append(_single(loss))
