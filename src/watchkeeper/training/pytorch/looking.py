@@ -305,7 +305,7 @@ def _autocast_half(args: tuple[Any, ...]) -> bool:
     device = next((t.device.type for t in head.tensors_in(args)), "cpu")
     if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
         return False
-    return torch.get_autocast_dtype(device) == torch.float16
+    return bool(torch.get_autocast_dtype(device) == torch.float16)
 
 
 def _scores(output: Any, tensors: list[torch.Tensor]) -> torch.Tensor | None:

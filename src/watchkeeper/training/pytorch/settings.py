@@ -29,8 +29,8 @@ class Settings:
     ----------
     every, early
         Norms of gradients by layer are taken in every step of the first ``early``, then in each ``every``-th, and from step
-        ``20 * every`` on in each second of those, unless ``every`` is 1. Updates, and the classes of targets and predictions, are then looked at
-        in half of these steps, norms of weights in a fifth.
+        ``20 * every`` on in each second of those, unless ``every`` is 1. Updates, and the classes of targets and predictions,
+        are then looked at in half of these steps, norms of weights in a fifth.
     probe_rows, probe_share
         How many rows the probe has, and which share of the run's work probes may be after the first three.
     histograms
