@@ -49,13 +49,9 @@ class Watch(Watcher):
     name, folder, sinks
         What the run is called; where it is written to, as ``folder/name.jsonl``; where else it is told to.
 
-    Examples
-    --------
-    >>> with tf.GradientTape() as tape:  # doctest: +SKIP
-    ...     loss = compute(model(x), y)
-    >>> gradients = tape.gradient(loss, model.trainable_variables)  # doctest: +SKIP
-    >>> optimizer.apply_gradients(zip(gradients, model.trainable_variables))  # doctest: +SKIP
-    >>> watch.step(loss, gradients)  # doctest: +SKIP
+    Notes
+    -----
+    ``watch.step(loss, gradients)`` goes after ``optimizer.apply_gradients``, with what ``tape.gradient`` gave.
     """
 
     def __init__(
