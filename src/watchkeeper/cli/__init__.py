@@ -19,6 +19,7 @@ import watchkeeper.cli.looking
 import watchkeeper.cli.monitoring
 import watchkeeper.cli.responding
 import watchkeeper.cli.sending
+import watchkeeper.cli.training
 import watchkeeper.cli.trying  # noqa: F401 - each adds its commands
 from watchkeeper.cli.root import cli
 from watchkeeper.errors import WatchkeeperError

@@ -27,6 +27,8 @@ class Overfitting:
         held, loss = run.series["validation/loss"], run.series["loss"]
         if len(held) <= self.times or len(loss) < 10 or run.facts.get("boosting"):  # which has a detector of its own
             return
+        if not np.isfinite(held.values).any():
+            return
         best = int(np.nanargmin(held.values))
         value, step = float(held.values[best]), int(held.steps[best])
         margin = self.above * abs(value) if run.loss != "other" else self.above * float(np.ptp(held.values))
@@ -57,6 +59,8 @@ class BiasVariance:
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it once the run is over."""
         if not run.facts.get("ended"):
+            return
+        if not np.isfinite(run.series["validation/loss"].values).any():
             return
         constant = run.facts.get("constant_loss") or constant_loss(run)
         train, held = float(run.series["loss"].rows[-1, 1]), float(np.nanmin(run.series["validation/loss"].values))

@@ -1,0 +1,56 @@
+"""A run in words and in one document: its verdict, its losses, what was found, and what could not be looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from watchkeeper.training.curves import HELD_OUT, LOSS, Curve
+from watchkeeper.training.reading.replay import READ_AS, READ_FROM
+from watchkeeper.training.verdict import unchecked, verdict_of
+from watchkeeper.training.watching import Watching
+
+
+def summary(watching: Watching) -> dict[str, Any]:
+    """Return the run as plain values: name, framework, steps, verdict, losses, findings, and what was not looked for."""
+    run = watching.run
+    return {
+        "run": run.name,
+        "framework": run.framework,
+        "optimizer": run.optimizer or None,
+        "steps": run.step + 1,
+        "ended": bool(run.facts.get("ended")),
+        "read_as": run.facts.get(READ_AS),
+        "verdict": verdict_of(watching),
+        "loss": Curve.of(run, LOSS).numbers(),
+        "validation": Curve.of(run, HELD_OUT).numbers(),
+        "findings": [finding.to_dict() for finding in watching.findings],
+        "unchecked": unchecked(watching),
+    }
+
+
+def heading(watching: Watching) -> str:
+    """Return one line: name, verdict, what it runs in, steps, how the losses went."""
+    run, verdict = watching.run, verdict_of(watching)
+    said = [text for text in (run.framework, run.optimizer, f"{run.step + 1:,} steps") if text]
+    for name, words in ((LOSS, "loss"), (HELD_OUT, "held-out loss")):
+        numbers = Curve.of(run, name).numbers()
+        if numbers["last"] is not None:
+            best = f", best {numbers['best']:.4g} at step {numbers['best_step']:,}"
+            said.append(f"{words} {numbers['first']:.4g} to {numbers['last']:.4g}{best}")
+    return f"{run.name}: {verdict.upper()} ({'; '.join(said)})"
+
+
+def read_as(watching: Watching) -> Iterator[str]:
+    """Yield the line that says what in a log was read as what."""
+    facts = watching.run.facts
+    if READ_FROM in facts:
+        yield f"Read as {facts[READ_AS]}."
+
+
+def missing(watching: Watching) -> dict[str, list[str]]:
+    """Return why some problems could not be looked for, and which."""
+    found: dict[str, list[str]] = {}
+    for problem, why in unchecked(watching).items():
+        found.setdefault(why, []).append(problem)
+    return found
