@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from watchkeeper.sketches.kernel import Floats
@@ -18,7 +20,7 @@ log = logging.getLogger("watchkeeper.training")
 
 
 class Sink(Protocol):
-    """Where a run is told to, as it goes: a file, TensorBoard, a server."""
+    """Where a run is told to, as it goes: a file, TensorBoard, a server. One that raises is told nothing more."""
 
     def row(self, run: Run, name: str, step: int, values: Sequence[float]) -> None:
         """Take one row of a series."""
@@ -100,14 +102,22 @@ class Watching:
         self.run.note(event)
         if len(self.run.events) > before:
             self._due = True
-            for sink in self._sinks:
-                sink.event(self.run, event)
+            self._each(lambda sink: sink.event(self.run, event))
 
     def _tell(self, name: str, step: int) -> None:
         if self._sinks:
             values = self.run.series[name].rows[-1].tolist()
-            for sink in self._sinks:
-                sink.row(self.run, name, step, values)
+            self._each(lambda sink: sink.row(self.run, name, step, values))
+
+    def _each(self, tell: Callable[[Sink], None]) -> None:
+        """Tell every sink; what goes wrong in one ends that one, not the run and not the others."""
+        for sink in list(self._sinks):
+            try:
+                tell(sink)
+            except Exception as error:  # whatever it is, training goes on
+                self._sinks.remove(sink)
+                words = f"{type(sink).__name__} is told nothing more of {self.run.name}: {error}"
+                warnings.warn(words, RuntimeWarning, stacklevel=2)
 
     def tick(self, step: int) -> list[Finding]:
         """Judge the run if that is due at this step; return what is new."""
@@ -123,8 +133,7 @@ class Watching:
         for finding in new:
             if not self._quiet:
                 log.log(_LEVELS[finding.severity], "%s: %s", self.run.name, finding)
-            for sink in self._sinks:
-                sink.finding(self.run, finding)
+            self._each(functools.partial(_found, self.run, finding))
         return new
 
     def close(self) -> None:
@@ -134,6 +143,9 @@ class Watching:
         self._ended = True
         self.run.facts["ended"] = True
         self.look()
-        for sink in self._sinks:
-            sink.close(self.run)
+        self._each(lambda sink: sink.close(self.run))
         self._sinks = []  # what comes after the end is recorded, and told to nobody
+
+
+def _found(run: Run, finding: Finding, sink: Sink) -> None:
+    sink.finding(run, finding)
