@@ -57,7 +57,7 @@ def test_what_is_said_of_the_loss_lets_more_be_judged(runs: Runs, capsys: pytest
 def test_json_has_what_the_table_has(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = call(capsys, "check", runs["diverges"], "--json")
     [document] = json.loads(out)
-    assert (code, document["verdict"], document["steps"], document["run"]) == (2, "critical", 200, "diverges")
+    assert (code, document["verdict"], document["last_step"], document["run"]) == (2, "critical", 199, "diverges")
     assert document["findings"][0]["problem"] == "divergence"
     assert document["findings"][0]["advice"]
     assert document["unchecked"]["dead_units"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _KINDS = ("cross_entropy", "nll", "bce_logits", "bce", "mse", "mae", "other")
 _FOUND = ("severity", "problem", "layer", "step", "seen")
-_COMPARED = ("run", "verdict", "steps", "first", "last", "best", "best_step", "reached", "problems", "curve")
+_COMPARED = ("run", "verdict", "last_step", "first", "last", "best", "best_step", "reached", "problems", "curve")
 
 
 @cli.group(cls=Group)
@@ -94,6 +94,28 @@ def compare(runs: tuple[Path, ...], target: float | None, as_json: bool, **colum
         click.echo(f"By {what}{at}:\n")
         show_table(compared.rows, _COMPARED, "")
     return exit_code([row["verdict"] for row in compared.rows])
+
+
+@training.command()
+@click.argument("run", type=FILE)
+@naming
+@click.option("-o", "--output", type=FILE, required=True, help="Where to write the page.")
+def report(run: Path, output: Path, **columns: Any) -> int:
+    """Write the page of a training run: one file that opens without a network. The verdict is the exit code.
+
+    It has the losses with what was found, the learning rate, norms of gradients by layer, and what to do.
+    """
+    from watchkeeper.training.report import RunReport
+    from watchkeeper.training.verdict import exit_code
+
+    found = _read([run], columns)
+    if len(found) > 1:
+        names = ", ".join(watching.run.name for watching in found)
+        raise click.UsageError(f"{run} has {len(found)} runs ({names}); name one of them.")
+    made = RunReport(found[0])
+    made.save(output)
+    click.echo(f"Report: {output}", err=True)
+    return exit_code([made.verdict])
 
 
 def _read(paths: Sequence[Path], columns: dict[str, Any]) -> list[Watching]:

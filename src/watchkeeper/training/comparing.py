@@ -57,7 +57,7 @@ def _row(watching: Watching, curve: Curve, target: float | None) -> dict[str, An
     return {
         "run": watching.run.name,
         "verdict": verdict_of(watching),
-        "steps": watching.run.step + 1,
+        "last_step": watching.run.step,
         **curve.numbers(),
         "reached": curve.reaches(target) if target is not None else None,
         "findings": dict(counted),

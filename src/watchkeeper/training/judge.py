@@ -98,7 +98,7 @@ class Judge:
     def unchecked(self, run: Run) -> dict[str, str]:
         """Return the problems that could not be looked for, with what is missing."""
         return {
-            d.problem: f"no {', '.join(n.replace('/', ' ') for n in d.needs if not run.has(n))} recorded"
+            d.problem: f"no {' and no '.join(_called(n) for n in d.needs if not run.has(n))} recorded"
             for d in self.detectors
             if not _can(d, run)
         }
@@ -106,6 +106,18 @@ class Judge:
 
 def _breaks(finding: Finding) -> bool:
     return finding.problem == "non_finite" and finding.severity == "critical"
+
+
+_CALLED = {
+    "gradient": "gradients by layer", "update": "sizes of steps by layer", "weight": "weights by layer",
+    "clip": "norms before clipping", "dead": "units of ReLU or its like", "saturated": "units of sigmoid or tanh",
+    "targets": "classes of targets", "predictions": "classes of predictions", "validation/loss": "held-out loss",
+}  # fmt: skip
+"""What series are called where people read why something was not looked for."""
+
+
+def _called(series: str) -> str:
+    return _CALLED.get(series, series.replace("/", " ").replace("_", " "))
 
 
 def _can(detector: Detector, run: Run) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from watchkeeper.training.finding import Findings, Severity
 from watchkeeper.training.journal import Journal
+from watchkeeper.training.report import RunReport
 from watchkeeper.training.run import Event, Run
 from watchkeeper.training.watching import Sink, Watching
 
@@ -69,6 +70,10 @@ class Watcher:
     def unchecked(self) -> dict[str, str]:
         """What could not be looked for, and why."""
         return self.watching.unchecked
+
+    def report(self) -> RunReport:
+        """Return the report of the latest run: a page in a notebook, ``save`` writes it."""
+        return RunReport(self.watching)
 
     @property
     def stops(self) -> bool:

@@ -18,7 +18,7 @@ def summary(watching: Watching) -> dict[str, Any]:
         "run": run.name,
         "framework": run.framework,
         "optimizer": run.optimizer or None,
-        "steps": run.step + 1,
+        "last_step": run.step,
         "ended": bool(run.facts.get("ended")),
         "read_as": run.facts.get(READ_AS),
         "verdict": verdict_of(watching),
@@ -31,14 +31,19 @@ def summary(watching: Watching) -> dict[str, Any]:
 
 def heading(watching: Watching) -> str:
     """Return one line: name, verdict, what it runs in, steps, how the losses went."""
-    run, verdict = watching.run, verdict_of(watching)
-    said = [text for text in (run.framework, run.optimizer, f"{run.step + 1:,} steps") if text]
+    return f"{watching.run.name}: {verdict_of(watching).upper()} ({'; '.join(facts(watching))})"
+
+
+def facts(watching: Watching) -> list[str]:
+    """Return what it runs in, how many steps, and how the losses went."""
+    run = watching.run
+    said = [text for text in (run.framework, run.optimizer, f"up to step {run.step:,}") if text]
     for name, words in ((LOSS, "loss"), (HELD_OUT, "held-out loss")):
         numbers = Curve.of(run, name).numbers()
         if numbers["last"] is not None:
             best = f", best {numbers['best']:.4g} at step {numbers['best_step']:,}"
             said.append(f"{words} {numbers['first']:.4g} to {numbers['last']:.4g}{best}")
-    return f"{run.name}: {verdict.upper()} ({'; '.join(said)})"
+    return said
 
 
 def read_as(watching: Watching) -> Iterator[str]:

@@ -14,7 +14,7 @@ RunVerdict = Literal["ok", "warning", "critical", "not enough data"]
 EXIT_CODES: dict[RunVerdict, int] = {"ok": 0, "warning": 1, "critical": 2, "not enough data": 3}
 LEAST, LEAST_ROUNDS = NotLearning().least_steps, 10
 """Fewer losses, or rounds of boosting, do not show whether a run learns."""
-_LOGGED = ("loss", "learning_rate", "gradient recorded")
+_LOGGED = ("loss", "learning rate", "no gradients by layer recorded")
 """What a log may have; all else only a watch of the training records."""
 _UNSEEN = "seen only while it trains, by wk.watch or a callback"
 

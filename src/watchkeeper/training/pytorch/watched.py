@@ -24,6 +24,7 @@ from watchkeeper.training.pytorch.looking import Looking
 from watchkeeper.training.pytorch.settings import Settings
 from watchkeeper.training.pytorch.stepping import Stepping
 from watchkeeper.training.pytorch.transfer import Deliver, Transfer
+from watchkeeper.training.report import RunReport
 from watchkeeper.training.resources import COLUMNS, Gpu, Resources, nvidia
 from watchkeeper.training.run import Event, Run
 from watchkeeper.training.watching import Sink, Watching
@@ -176,6 +177,15 @@ class Watch:
     def unchecked(self) -> dict[str, str]:
         """What could not be looked for, and why."""
         return self._watching.unchecked
+
+    def report(self) -> RunReport:
+        """Return the report of the run so far: a page in a notebook, ``save`` writes it. Waits as :attr:`findings` does."""
+        self._transfer.collect(wait=True)
+        self._watching.look()
+        return RunReport(self._watching)
+
+    def _repr_html_(self) -> str:
+        return self.report()._repr_html_()
 
     def step(self, loss: torch.Tensor | float, target: torch.Tensor | None = None) -> None:
         """Take the loss of a batch, after ``optimizer.step()``; of each micro-batch where gradients are accumulated.
