@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from watchkeeper.report.report import Report as Report
     from watchkeeper.schema import Schema as Schema
     from watchkeeper.training.pytorch.watched import watch as watch
+    from watchkeeper.training.registering import register_version as register_version
 
 _HOMES = {
     "Judging": "watchkeeper.metrics.learning",
@@ -55,6 +56,7 @@ _HOMES = {
     "merge": "watchkeeper.profiles.profile",
     "precision_recall_curve": "watchkeeper.metrics.curves",
     "profile": "watchkeeper.monitor",
+    "register_version": "watchkeeper.training.registering",
     "roc_curve": "watchkeeper.metrics.curves",
     "suggest_rules": "watchkeeper.monitor",
     "threshold_curve": "watchkeeper.metrics.curves",
@@ -82,6 +84,7 @@ __all__ = [
     "merge",
     "precision_recall_curve",
     "profile",
+    "register_version",
     "roc_curve",
     "suggest_rules",
     "threshold_curve",

@@ -102,7 +102,9 @@ class FakePipeline(FakeLoop):
         if (target.project, target.model) not in self.models_known:
             raise UnknownModel("model", target.model, [m for p, m in self.models_known if p == target.project])
 
-    def register(self, target: Target, schema: dict[str, Any] | None, clock: str | None) -> dict[str, Any]:
+    def register(
+        self, target: Target, schema: dict[str, Any] | None, clock: str | None, facts: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         self._ask()
         try:
             Schema.from_dict(schema or {})

@@ -211,11 +211,15 @@ class Connection:
         *,
         schema: Schema | dict[str, Any] | None = None,
         clock: str | None = None,
+        facts: dict[str, Any] | None = None,
         environment: str = "production",
     ) -> dict[str, Any]:
-        """Register a version: what is known of its schema, and by which clock (wall or event) its model's time goes."""
+        """Register a version: what is known of its schema, by which clock (wall or event) its model's time goes, and facts.
+
+        Facts are numbers and short texts about its training by name; :meth:`versions` tells them.
+        """
         given = schema if schema is None or isinstance(schema, dict) else schema.to_dict()
-        said = {name: value for name, value in (("schema", given), ("clock", clock)) if value is not None}
+        said = {name: value for name, value in (("schema", given), ("clock", clock), ("facts", facts)) if value is not None}
         return self._object("PUT", "versions", {"model": model, "version": version, "environment": environment}, said)
 
     def set_reference(

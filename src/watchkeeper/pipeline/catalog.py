@@ -11,6 +11,7 @@ from typing import Any
 
 from watchkeeper.detection.baseline import Baseline
 from watchkeeper.errors import Conflict, InvalidSchema, UnknownKey, UnknownModel
+from watchkeeper.pipeline.facts import Facts, keep_facts
 from watchkeeper.pipeline.serving import serve
 from watchkeeper.pipeline.values import Target
 from watchkeeper.profiles.profile import Profile
@@ -159,6 +160,10 @@ class Catalog:
         text = json.dumps(given.to_dict())
         self._database.write(lambda c: rows.update(c, "version", {"id": version.id}, given=text)).result()
         version.given = given
+
+    def set_facts(self, version: Version, facts: Facts) -> None:
+        """Keep what was told of a version's training."""
+        self._database.write(lambda c: keep_facts(c, version.id, facts)).result()
 
     def set_reference(self, version: Version, profile: Profile, schema: Schema) -> None:
         """Keep a reference, and the schema that the version has from now on."""

@@ -19,6 +19,7 @@ from watchkeeper.pipeline.apply import now
 from watchkeeper.pipeline.catalog import Catalog, schema_from
 from watchkeeper.pipeline.changes import Changes
 from watchkeeper.pipeline.damage import report_damage
+from watchkeeper.pipeline.facts import Facts
 from watchkeeper.pipeline.keys import Keys
 from watchkeeper.pipeline.loop import Loop, Parts
 from watchkeeper.pipeline.partition import RawRows
@@ -127,8 +128,10 @@ class Pipeline(Loop):
         """Take a batch; the future resolves once it is on disk. See :meth:`Accepting.submit`."""
         return self._accepting.submit(kind, target, batch_id, content_type, body, usage)
 
-    def register(self, target: Target, schema: dict[str, Any] | None, clock: str | None) -> dict[str, Any]:
-        """Register a version: what is known of its schema, and by which clock its model goes.
+    def register(
+        self, target: Target, schema: dict[str, Any] | None, clock: str | None, facts: Facts | None = None
+    ) -> dict[str, Any]:
+        """Register a version: what is known of its schema, by which clock its model goes, and facts of its training.
 
         Raises
         ------
@@ -145,6 +148,8 @@ class Pipeline(Loop):
             self.catalog.set_given(version, given)
         elif given is not None and version.schema is not None:
             self._worker.widen(version, given)
+        if facts:
+            self.catalog.set_facts(version, facts)
         if version.model.serving is None:
             self.catalog.set_serving(version.model, version.name)
         return next(v for v in self._reading.versions(target) if v["version"] == target.version)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from watchkeeper.errors import CorruptStore, UnknownColumn, UnknownModel
 from watchkeeper.metrics.estimation import FEWEST_LABELS, calibrate
 from watchkeeper.pipeline.catalog import Catalog, Model, Version
+from watchkeeper.pipeline.facts import facts_of
 from watchkeeper.pipeline.measure import IMPROBABLE, NUMBERS, STRANGE
 from watchkeeper.pipeline.roles import column_by_place
 from watchkeeper.pipeline.stored import ProfileStore
@@ -100,6 +101,7 @@ class Reading:
             "schema": version.schema.to_dict() if version.schema is not None else None,
             "unknown_columns": unknown_columns(version), "notices": [*notices(version), *_of_values(connection, version)],
             "reference": None if reference is None else reference_words(reference),
+            "facts": facts_of(connection, version.id),
         }  # fmt: skip
 
     def windows(self, target: Target, every: str, start: datetime | None, end: datetime | None) -> list[dict[str, Any]]:

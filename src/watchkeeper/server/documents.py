@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from watchkeeper.server.queries import Moment, Name, Title
 
 Scalar = bool | int | float | str | None
+FactName = Annotated[str, Field(min_length=1, max_length=200)]
+Fact = bool | int | float | Annotated[str, Field(max_length=1000)] | None
 
 
 class PredictionRow(BaseModel):
@@ -69,6 +71,9 @@ class VersionBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     schema_: dict[str, Any] | None = Field(None, alias="schema", description="Roles and kinds of columns.")
     clock: Literal["wall", "event"] | None = Field(None, description="By which clock its model's time goes.")
+    facts: dict[FactName, Fact] | None = Field(
+        None, max_length=200, description="What is known of its training, such as metrics; kept beside those told before."
+    )
 
 
 class ServingBody(BaseModel):

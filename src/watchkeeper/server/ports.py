@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from watchkeeper.client.usage import Usage
 from watchkeeper.pipeline.changes import Change
+from watchkeeper.pipeline.facts import Facts
 from watchkeeper.pipeline.keys import Key
 from watchkeeper.pipeline.values import Every, Kind, MeasurementQuery, Receipt, Target
 from watchkeeper.profiles.profile import Profile
@@ -32,7 +33,9 @@ class Intake(Protocol):
 class Register(Protocol):
     """Is told of versions."""
 
-    def register(self, target: Target, schema: dict[str, Any] | None, clock: str | None) -> dict[str, Any]:
+    def register(
+        self, target: Target, schema: dict[str, Any] | None, clock: str | None, facts: Facts | None = None
+    ) -> dict[str, Any]:
         """Keep what is said of a version."""
         ...
 

@@ -23,10 +23,10 @@ from watchkeeper.server.services import key_of, services_of
 
 
 async def register_version(request: Request, where: Annotated[OfVersion, fastapi.Query()]) -> Response:
-    """Register a version: its schema and its model's clock, as far as they are known."""
+    """Register a version: its schema, its model's clock, facts of its training, as far as they are known."""
     services, target = services_of(request), where.target(key_of(request))
     body = cast(VersionBody, await read_words(request, VersionBody))
-    call = functools.partial(services.pipeline.register, target, body.schema_, body.clock)
+    call = functools.partial(services.pipeline.register, target, body.schema_, body.clock, body.facts)
     return await _told(request, "version.register", target, call)
 
 

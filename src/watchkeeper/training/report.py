@@ -8,7 +8,7 @@ from typing import Any
 
 from watchkeeper.errors import Unwritable
 from watchkeeper.training.page.document import frame, page
-from watchkeeper.training.summary import heading, summary
+from watchkeeper.training.summary import facts_of, heading, summary
 from watchkeeper.training.verdict import RunVerdict, verdict_of
 from watchkeeper.training.watching import Watching
 
@@ -35,6 +35,10 @@ class RunReport:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as ``watchkeeper training check --json`` prints them."""
         return summary(self._watching)
+
+    def facts(self) -> dict[str, Any]:
+        """Return the last metrics and what was found, as :func:`watchkeeper.register_version` tells them to a server."""
+        return facts_of(self._watching)
 
     def to_html(self) -> str:
         """Return one page that fetches nothing and runs no script."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +28,25 @@ def summary(watching: Watching) -> dict[str, Any]:
         "findings": [finding.to_dict() for finding in watching.findings],
         "unchecked": unchecked(watching),
     }
+
+
+def facts_of(watching: Watching) -> dict[str, Any]:
+    """Return a run's last metrics and what was found as plain facts: numbers and short texts by name."""
+    run = watching.run
+    held = {name: run.series[name].last for name in run.series if name.startswith("validation/")}
+    numbers = {"training/loss": Curve.of(run, LOSS).numbers()["last"], **held}
+    found = [f.problem for f in watching.findings if f.severity != "info"]
+    said = {
+        "training/run": run.name[:1000],
+        "training/framework": run.framework,
+        "training/optimizer": run.optimizer,
+        "training/last_step": run.step,
+        "training/parameters": sum(layer.numel for layer in run.layers) or None,
+        "training/verdict": verdict_of(watching),
+        "training/problems": ", ".join(dict.fromkeys(found))[:1000],
+    }
+    finite = {name: value for name, value in numbers.items() if value is not None and math.isfinite(value)}
+    return {name: value for name, value in said.items() if value not in {None, ""}} | finite
 
 
 def heading(watching: Watching) -> str:
