@@ -219,7 +219,9 @@ class Connection:
         Facts are numbers and short texts about its training by name; :meth:`versions` tells them.
         """
         given = schema if schema is None or isinstance(schema, dict) else schema.to_dict()
-        said = {name: value for name, value in (("schema", given), ("clock", clock), ("facts", facts)) if value is not None}
+        said = {
+            name: value for name, value in (("schema", given), ("clock", clock), ("facts", facts)) if value is not None
+        }
         return self._object("PUT", "versions", {"model": model, "version": version, "environment": environment}, said)
 
     def set_reference(

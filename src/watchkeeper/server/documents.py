@@ -72,7 +72,9 @@ class VersionBody(BaseModel):
     schema_: dict[str, Any] | None = Field(None, alias="schema", description="Roles and kinds of columns.")
     clock: Literal["wall", "event"] | None = Field(None, description="By which clock its model's time goes.")
     facts: dict[FactName, Fact] | None = Field(
-        None, max_length=200, description="What is known of its training, such as metrics; kept beside those told before."
+        None,
+        max_length=200,
+        description="What is known of its training, such as metrics; kept beside those told before.",
     )
 
 
