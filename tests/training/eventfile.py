@@ -37,8 +37,9 @@ def simple(tag: str, value: float) -> bytes:
     return block(1, tag.encode()) + varint(2 << 3 | 5) + struct.pack("<f", value)
 
 
-def tensor(tag: str, value: float) -> bytes:
-    inside = varint(1 << 3) + varint(1) + block(2, b"") + block(4, struct.pack("<f", value))
+def tensor(tag: str, value: float, *, double: bool = False) -> bytes:
+    packed = struct.pack("<d" if double else "<f", value)
+    inside = varint(1 << 3) + varint(2 if double else 1) + block(2, b"") + block(4, packed)
     return block(1, tag.encode()) + block(8, inside)
 
 

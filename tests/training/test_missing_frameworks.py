@@ -18,6 +18,7 @@ INTEGRATIONS = {
     "keras": ("keras", "keras"),
     "lightgbm": ("lightgbm", "lightgbm"),
     "lightning": ("lightning", "lightning"),
+    "mlflow": ("mlflow", "mlflow"),
     "optuna": ("optuna", "optuna"),
     "sklearn": ("sklearn", "demo"),
     "sklearn_trees": ("sklearn", "demo"),
@@ -25,6 +26,7 @@ INTEGRATIONS = {
     "transformers": ("transformers", "transformers"),
     "xgboost": ("xgboost", "xgboost"),
 }
+NEEDS_NOTHING = {"prometheus", "tensorboard"}  # the latter until it makes a writer
 
 
 @pytest.mark.parametrize("name", INTEGRATIONS)
@@ -42,7 +44,16 @@ def test_a_missing_package_is_named_with_what_installs_it(name: str, monkeypatch
 
 def test_there_is_one_for_each_file() -> None:
     files = {path.stem for path in (REPOSITORY / "src" / "watchkeeper" / "integrations").glob("*.py")} - {"__init__"}
-    assert files == set(INTEGRATIONS)
+    assert files == set(INTEGRATIONS) | NEEDS_NOTHING
+
+
+def test_a_folder_for_tensorboard_needs_its_writer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from watchkeeper.integrations.tensorboard import TensorBoardSink
+
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtra, match=re.escape("pip install '.[tensorboard]'")):
+        TensorBoardSink(tmp_path)
+    TensorBoardSink(object())
 
 
 def test_nothing_inside_imports_an_integration() -> None:

@@ -47,10 +47,10 @@ def test_scalars_of_both_kinds_are_read_and_texts_left(tmp_path: Path) -> None:
     path = tmp_path / NAME
     path.write_bytes(
         event_file([])
-        + event(3, simple("a", 0.5), text("t", "words"), tensor("b", -2.0))
+        + event(3, simple("a", 0.5), text("t", "words"), tensor("b", -2.0), tensor("c", 0.1, double=True))
         + event(2**40, simple("a", 1.0))
     )
-    assert list(scalars(path)) == [(3, "a", 0.5), (3, "b", -2.0), (2**40, "a", 1.0)]
+    assert list(scalars(path)) == [(3, "a", 0.5), (3, "b", -2.0), (3, "c", 0.1), (2**40, "a", 1.0)]
 
 
 @given(st.integers(0, len(event_file(LOSSES[:5]))))

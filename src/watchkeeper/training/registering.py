@@ -53,6 +53,9 @@ def register_version(
 
     The server gets a reference profile of the held-out predictions, with it the schema and the calibrator for estimates
     without labels, and the last metrics of the run as facts. Nothing is registered where anything is wrong.
+    ::
+
+        wk.register_version("credit-risk", "4", held_out, roles, training=train, run=watch.report())
 
     Parameters
     ----------
@@ -84,11 +87,6 @@ def register_version(
         The held-out table has no target, or neither prediction nor score.
     ServerRefused
         The server does not answer, or says what is wrong.
-
-    Examples
-    --------
-    >>> watch.close()  # doctest: +SKIP
-    >>> register_version("credit-risk", "4", held_out, roles, training=train, run=watch.report())  # doctest: +SKIP
     """
     source = open_source(held_out, flat=True)
     whole = infer(source.head(), schema)
