@@ -67,7 +67,7 @@ class Broken:
 @pytest.mark.parametrize("sinks", [[], [Broken()]])
 def test_a_watch_that_fails_lets_the_run_go_on(sinks: list[Any]) -> None:
     watcher = Fragile(Telling(sinks=iter(sinks)), "critical")
-    with pytest.warns(RuntimeWarning, match="The run goes on unwatched") as caught:
+    with pytest.warns(RuntimeWarning, match="The run goes on unwatched|told nothing more") as caught:
         said = [watcher.take(step) for step in range(6)]
     assert ["told nothing more" in str(warning.message) for warning in caught] == [True] * len(sinks) + [False]
     assert said == ["taken"] * 3 + [None] * 3

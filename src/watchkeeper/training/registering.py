@@ -53,6 +53,7 @@ def register_version(
 
     The server gets a reference profile of the held-out predictions, with it the schema and the calibrator for estimates
     without labels, and the last metrics of the run as facts. Nothing is registered where anything is wrong.
+
     ::
 
         wk.register_version("credit-risk", "4", held_out, roles, training=train, run=watch.report())
