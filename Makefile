@@ -55,7 +55,7 @@ $(PEER_VENVS)/%.stamp: tests/peers/%.txt
 # The frameworks are large, and have an environment of their own. Keras is tried on two of its backends.
 test-integrations: $(FRAMEWORKS)/installed.stamp
 	OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 KERAS_BACKEND=torch $(FRAMEWORKS)/bin/python -m pytest -m integrations tests/integrations $(ARGS)
-	OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 KERAS_BACKEND=tensorflow $(FRAMEWORKS)/bin/python -m pytest -m integrations tests/integrations/test_keras_callback.py $(ARGS)
+	OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 KERAS_BACKEND=tensorflow $(FRAMEWORKS)/bin/python -m pytest -m integrations tests/integrations/test_keras_callback.py tests/integrations/test_logs_of_frameworks.py $(ARGS)
 
 $(FRAMEWORKS)/installed.stamp: $(PACKAGE)
 	[ -e $(FRAMEWORKS)/bin/python ] || $(PYTHON) -m venv $(FRAMEWORKS)
