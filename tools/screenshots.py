@@ -1,6 +1,6 @@
-"""Renew docs/images: the demo's report, and every page of the live site at the width of a desk and of a phone, in both shades.
+"""Renew docs/images: the demo report, the page of a run, and every page of the live site, on desk and phone, in both shades.
 
-python tools/screenshots.py [report] [site]
+python tools/screenshots.py [report] [run] [site]
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def main(parts: list[str]) -> None:
         chromium = playwright.chromium.launch(executable_path=browser, args=arguments)
         if not parts or "report" in parts:
             take_report(chromium, run_demo(Path(folder), print).page)
+        if not parts or "run" in parts:
+            take_run(chromium, train(Path(folder) / "run.html"))
         if not parts or "site" in parts:
             take_site(chromium, Path(folder))
         chromium.close()
@@ -76,6 +78,50 @@ def take_report(chromium: Browser, report: Path) -> None:
         page.evaluate(TWO_FRAMES)
         page.screenshot(path=IMAGES / name)
         page.close()
+
+
+def train(page: Path) -> Path:
+    """Train fifteen layers of sigmoids, whose first ones get no gradient, and save the page of the run."""
+    import torch
+    from torch import nn
+
+    import watchkeeper as wk
+
+    torch.manual_seed(0)
+    x = torch.randn(3000, 20)
+    y = (x[:, 0] * x[:, 1] + x[:, 2] > 0).long()
+    hidden = [layer for _ in range(14) for layer in (nn.Linear(32, 32), nn.Sigmoid())]
+    model = nn.Sequential(nn.Linear(20, 32), nn.Sigmoid(), *hidden, nn.Linear(32, 2))
+    optimizer, loss_fn = torch.optim.SGD(model.parameters(), 0.01), nn.CrossEntropyLoss()
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 600)
+    with wk.watch(model, optimizer, loss_fn, name="fifteen-sigmoids") as watch:
+        for step in range(600):
+            rows = torch.randint(0, 2000, (32,))
+            optimizer.zero_grad()
+            loss = loss_fn(model(x[rows]), y[rows])
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            watch.step(loss)
+            if step % 50 == 49:
+                with torch.no_grad():
+                    scores = model(x[2000:])
+                accuracy = (scores.argmax(1) == y[2000:]).float().mean()
+                watch.validation(loss=float(loss_fn(scores, y[2000:])), accuracy=float(accuracy))
+    watch.report().save(page)
+    return page
+
+
+def take_run(chromium: Browser, saved: Path) -> None:
+    """Take the pictures of a run's page, without a network."""
+    for name, options, scheme in (("run-desk-light.png", DESK, "light"), ("run-phone-dark.png", PHONE, "dark")):
+        context = chromium.new_context(**options, offline=True, color_scheme=scheme)
+        page = context.new_page()
+        page.goto(saved.as_uri())
+        high = page.evaluate("document.documentElement.scrollHeight")
+        clip = {"x": 0, "y": 0, "width": options["viewport"]["width"], "height": min(high, HIGHEST)}
+        page.screenshot(path=IMAGES / name, full_page=True, clip=clip)
+        context.close()
 
 
 def take_site(chromium: Browser, folder: Path) -> None:

@@ -26,6 +26,7 @@ def train(sink: Sink, layers: int = 2) -> Watching:
         if step % 10 == 0:
             watching.add("gradient", step, np.arange(1.0, layers + 1), names)
             watching.add("targets", step, (3.0, 0.0, 5.0), ("0", "1", "2"))
+            watching.add("histogram/weight/a", step, (1.0, 2.0, 7.0, 4.0, 0.0), ("-2", "-1", "0", "1", "2"))
         watching.loss(step, loss)
         if step % 50 == 49:
             watching.validation(step, {"loss": loss + 0.1})
@@ -49,6 +50,9 @@ def test_tensorboard_has_the_run(tmp_path: Path) -> None:
     first = theirs.Histograms("targets")[0].histogram_value
     assert (first.num, first.sum) == (8, 10)
     assert sum(first.bucket) == 8
+    second = theirs.Histograms("histogram/weight/a")[0].histogram_value
+    assert (second.num, second.min, second.max) == (14, -3, 1.5)
+    assert dict(zip(second.bucket_limit, second.bucket, strict=True)) == {-2: 1, -1: 2, 1: 7, 2: 4, 4: 0}
     texts = [e.tensor_proto.string_val[0].decode() for e in theirs.Tensors("findings/divergence/text_summary")]
     assert "**critical**" in texts[0]
     assert "Lower the learning rate" in texts[0]

@@ -112,5 +112,7 @@ def test_rows_of_many_layers_are_told_by_three_numbers() -> None:
     assert dict(scalars_of(run, "gradient", range(5))) == {f"gradient/{c}": float(i) for i, c in enumerate("abcde")}
     three = {"gradient/least": 0.0, "gradient/median": 2.0, "gradient/greatest": 4.0}
     assert dict(scalars_of(run, "gradient", range(5), most=4)) == three
+    run.add("histogram/weight/a", 0, (1.0, 2.0), ("0", "1"))
+    assert list(scalars_of(run, "histogram/weight/a", (1.0, 2.0))) == []
     assert dict(scalars_of(run, "loss", (2.0, 2.5))) == {"loss": 2.0, "loss_smooth": 2.5}
     assert dict(scalars_of(run, "learning_rate", (0.1,))) == {"learning_rate": 0.1}

@@ -1,4 +1,4 @@
-"""Tell a run to TensorBoard: every series as scalars, counts of classes as histograms, findings as text.
+"""Tell a run to TensorBoard: series as scalars, counts by class or by bin as histograms, findings as text.
 
 References
 ----------
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from watchkeeper.errors import MissingExtra
+from watchkeeper.sketches.kernel import Floats
 from watchkeeper.training.finding import Finding
 from watchkeeper.training.run import Event, Run
-from watchkeeper.training.scalars import MOST_LAYERS, scalars_of
+from watchkeeper.training.scalars import HISTOGRAM, MOST_LAYERS, scalars_of
 
 _COUNTS = frozenset({"targets", "predictions"})
 """Series whose columns are classes, and whose rows count them."""
@@ -48,25 +49,29 @@ class TensorBoardSink:
 
     def row(self, run: Run, name: str, step: int, values: Sequence[float]) -> None:
         """Write one row."""
+        counts = np.asarray(values, dtype=float)
         if name in _COUNTS:
-            self._counts(name, step, np.asarray(values, dtype=float))
-            return
-        for tag, value in scalars_of(run, name, values, self._layers):
-            self._writer.add_scalar(tag, value, step)
+            classes = np.arange(len(counts), dtype=float)
+            self._histogram(name, step, counts, classes, classes + 0.5)
+        elif name.startswith(HISTOGRAM):
+            self._histogram(name, step, counts, *_bins(run.series[name].columns))
+        else:
+            for tag, value in scalars_of(run, name, values, self._layers):
+                self._writer.add_scalar(tag, value, step)
 
-    def _counts(self, name: str, step: int, counts: Any) -> None:
-        """Write counts by class as a histogram with a bucket a class."""
-        total, classes = float(counts.sum()), np.arange(len(counts))
-        if not total > 0:
+    def _histogram(self, name: str, step: int, counts: Floats, middles: Floats, ends: Floats) -> None:
+        """Write counts by bin; ``ends`` are the upper ones."""
+        if not counts.sum() > 0:
             return
+        there = middles[counts > 0]
         self._writer.add_histogram_raw(
             name,
-            min=float(classes[counts > 0].min()),
-            max=float(classes[counts > 0].max()),
-            num=total,
-            sum=float(classes @ counts),
-            sum_squares=float(classes**2 @ counts),
-            bucket_limits=(classes + 0.5).tolist(),
+            min=float(there.min()),
+            max=float(there.max()),
+            num=float(counts.sum()),
+            sum=float(middles @ counts),
+            sum_squares=float(middles**2 @ counts),
+            bucket_limits=ends.tolist(),
             bucket_counts=counts.tolist(),
             global_step=step,
         )
@@ -90,6 +95,13 @@ class TensorBoardSink:
         self._writer.flush()
         if self._own:
             self._writer.close()
+
+
+def _bins(columns: Sequence[str]) -> tuple[Floats, Floats]:
+    """Return the middles and upper ends of bins that are named by where they begin, seen from nought."""
+    starts = np.array([float(column) for column in columns])
+    beyond = np.append(starts[1:], 2 * starts[-1])
+    return 1.5 * starts, np.where(starts < 0, starts, beyond)
 
 
 def _writer(folder: str) -> Any:

@@ -8,6 +8,8 @@ import numpy as np
 
 from watchkeeper.training.run import Run
 
+HISTOGRAM = "histogram/"
+"""So series are named that count values by bins; no number of theirs says anything alone."""
 MOST_LAYERS = 64
 """Of a row with more columns only its least, median and greatest number are told."""
 
@@ -25,6 +27,8 @@ def scalars_of(run: Run, name: str, values: Sequence[float], most: int = MOST_LA
         With more columns there are ``gradient/least``, ``gradient/median`` and ``gradient/greatest`` instead.
     """
     columns = run.series[name].columns
+    if name.startswith(HISTOGRAM):
+        return
     if name == "loss":
         yield from zip(("loss", "loss_smooth"), map(float, values), strict=True)
     elif len(columns) == 1:

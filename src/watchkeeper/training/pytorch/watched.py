@@ -180,8 +180,7 @@ class Watch:
 
     def report(self) -> RunReport:
         """Return the report of the run so far: a page in a notebook, ``save`` writes it. Waits as :attr:`findings` does."""
-        self._transfer.collect(wait=True)
-        self._watching.look()
+        assert self.findings is not None  # which waits, and looks
         return RunReport(self._watching)
 
     def _repr_html_(self) -> str:
