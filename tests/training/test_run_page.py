@@ -175,3 +175,37 @@ def test_the_command_writes_what_was_journalled(tmp_path: Path, capsys: pytest.C
     assert "name one of them" in capsys.readouterr().err
     with pytest.raises(Unwritable):
         made.save(tmp_path / "nowhere" / "run.html")
+
+
+def test_a_watch_of_pytorch_shows_itself(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    import watchkeeper as wk
+
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
+    optimizer, loss_fn = torch.optim.SGD(model.parameters(), lr=0.1), torch.nn.CrossEntropyLoss()
+    with wk.watch(model, optimizer, loss_fn, name="net") as watch:
+        for step in range(60):
+            x = torch.randn(32, 4)
+            optimizer.zero_grad()
+            loss = loss_fn(model(x), (x[:, 0] > 0).long())
+            loss.backward()
+            optimizer.step()
+            watch.step(loss)
+            if step % 20 == 19:
+                watch.validation(loss=float(loss.detach()), accuracy=0.5)
+    report = watch.report()
+    report.save(tmp_path / "run.html")
+    text = (tmp_path / "run.html").read_text(encoding="utf-8")
+    for title in (
+        "Loss",
+        "Held-out accuracy",
+        "Learning rate",
+        "Size of a step beside the weights",
+        "Norms of gradients",
+    ):
+        assert title in text
+    assert report.verdict == "ok"
+    assert report.to_dict()["last_step"] == watch.run.step
+    assert html.escape("net") in watch._repr_html_()
+    assert report.facts()["training/parameters"] == 4 * 8 + 8 + 8 * 2 + 2
