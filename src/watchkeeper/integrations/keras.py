@@ -153,12 +153,14 @@ class WatchCallback(Watcher, keras.callbacks.Callback):  # type: ignore[misc]
                 continue
             loss = (mean * (batch + 1) - self._before * self._seen) / width
             step = self._base + batch
-            if self._norms is not None and (step < EARLY or step % EVERY == 0):
+            if self._norms is not None and _due(step):
                 for name, row in self._norms.read().items():
                     self.watching.add(name, step, row, [layer.name for layer in self.watching.run.layers])
                 self.watching.add(
                     "learning_rate", step, float(ops.convert_to_numpy(self.model.optimizer.learning_rate))
                 )
+            if self._norms is not None:
+                self._norms.step = step + 1
             self._before, self._seen = mean, batch + 1
             self.watching.loss(step, loss)
 
@@ -191,10 +193,14 @@ class _Norms:
         self._paths = [variable.path for variable in model.trainable_variables]
         self._held = keras.Variable(np.zeros((3, len(self._paths)), dtype="float32"), trainable=False, name="watched")
         self._apply = self._optimizer.apply
+        self.step = 0
+        self._eager = keras.backend.backend() == "torch" and not model.jit_compile
         self._optimizer.apply = self._watched
         model.make_train_function(force=True)  # one that was traced before would not see it
 
     def _watched(self, grads: Any, trainable_variables: Any = None) -> Any:
+        if self._eager and not _due(self.step):  # what is traced computes them in each step
+            return self._apply(grads, trainable_variables)
         grads = list(grads)
         variables = list(trainable_variables if trainable_variables is not None else self._model.trainable_variables)
         known = {v.path: (g, v) for g, v in zip(grads, variables, strict=True) if g is not None}
@@ -219,6 +225,10 @@ class _Norms:
         """Give the optimizer and the model back as they were."""
         del self._optimizer.apply
         self._model.train_function = None
+
+
+def _due(step: int) -> bool:
+    return step < EARLY or step % EVERY == 0
 
 
 def _norm(values: Any) -> Any:
