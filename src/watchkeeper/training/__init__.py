@@ -1,5 +1,63 @@
 """Watch a training run: what is recorded of it is one value, a `Run`, and every detector is a pure function of that.
 
 Collectors (``pytorch``, and the callbacks in :mod:`watchkeeper.integrations`) add to a run; detectors read it; a run can
-be written, read again and judged anew, with the same findings.
+be written, read again and judged anew, with the same findings. The names here are what one does about a training:
+``wk.training.lr_range_test(...)``. They load when they are first used.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from watchkeeper.training.noise_scale import BatchSize as BatchSize
+    from watchkeeper.training.noise_scale import NoiseScale as NoiseScale
+    from watchkeeper.training.pytorch.batch_noise import gradient_noise_scale as gradient_noise_scale
+    from watchkeeper.training.pytorch.gradient_checking import GradientCheck as GradientCheck
+    from watchkeeper.training.pytorch.gradient_checking import gradient_check as gradient_check
+    from watchkeeper.training.pytorch.one_batch import OneBatch as OneBatch
+    from watchkeeper.training.pytorch.one_batch import fit_one_batch as fit_one_batch
+    from watchkeeper.training.pytorch.rate_range import RateRange as RateRange
+    from watchkeeper.training.pytorch.rate_range import lr_range_test as lr_range_test
+
+_HOMES = {
+    "BatchSize": "watchkeeper.training.noise_scale",
+    "GradientCheck": "watchkeeper.training.pytorch.gradient_checking",
+    "NoiseScale": "watchkeeper.training.noise_scale",
+    "OneBatch": "watchkeeper.training.pytorch.one_batch",
+    "RateRange": "watchkeeper.training.pytorch.rate_range",
+    "fit_one_batch": "watchkeeper.training.pytorch.one_batch",
+    "gradient_check": "watchkeeper.training.pytorch.gradient_checking",
+    "gradient_noise_scale": "watchkeeper.training.pytorch.batch_noise",
+    "lr_range_test": "watchkeeper.training.pytorch.rate_range",
+}
+__all__ = [
+    "BatchSize",
+    "GradientCheck",
+    "NoiseScale",
+    "OneBatch",
+    "RateRange",
+    "fit_one_batch",
+    "gradient_check",
+    "gradient_noise_scale",
+    "lr_range_test",
+]
+
+
+def __getattr__(name: str) -> object:
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module 'watchkeeper.training' has no attribute {name!r}. It has {', '.join(__all__)}.")
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        from watchkeeper.errors import MissingExtra
+
+        raise MissingExtra("torch", "torch", f"watchkeeper.training.{name}") from error
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

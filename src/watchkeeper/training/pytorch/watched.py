@@ -21,6 +21,7 @@ from watchkeeper.training.journal import Journal
 from watchkeeper.training.pytorch import model as models
 from watchkeeper.training.pytorch.head import loss_kind
 from watchkeeper.training.pytorch.looking import Looking
+from watchkeeper.training.pytorch.pausing import is_paused
 from watchkeeper.training.pytorch.settings import Settings
 from watchkeeper.training.pytorch.stepping import Stepping
 from watchkeeper.training.pytorch.transfer import Deliver, Transfer
@@ -305,6 +306,8 @@ class Watch:
 
         @functools.wraps(hook)
         def guarded(*args: Any, **kwargs: Any) -> Any:
+            if is_paused():
+                return None
             try:
                 return hook(*args, **kwargs)
             except Exception as error:  # whatever it is, training goes on
