@@ -13,34 +13,67 @@ if TYPE_CHECKING:
     from watchkeeper.training.noise_scale import BatchSize as BatchSize
     from watchkeeper.training.noise_scale import NoiseScale as NoiseScale
     from watchkeeper.training.pytorch.batch_noise import gradient_noise_scale as gradient_noise_scale
+    from watchkeeper.training.pytorch.changes import AddDecay as AddDecay
+    from watchkeeper.training.pytorch.changes import Clip as Clip
+    from watchkeeper.training.pytorch.changes import Forget as Forget
+    from watchkeeper.training.pytorch.changes import ScaleRate as ScaleRate
+    from watchkeeper.training.pytorch.checkpoints import Checkpoint as Checkpoint
+    from watchkeeper.training.pytorch.checkpoints import Checkpoints as Checkpoints
     from watchkeeper.training.pytorch.gradient_checking import GradientCheck as GradientCheck
     from watchkeeper.training.pytorch.gradient_checking import gradient_check as gradient_check
+    from watchkeeper.training.pytorch.guarding import Guard as Guard
     from watchkeeper.training.pytorch.one_batch import OneBatch as OneBatch
     from watchkeeper.training.pytorch.one_batch import fit_one_batch as fit_one_batch
     from watchkeeper.training.pytorch.rate_range import RateRange as RateRange
     from watchkeeper.training.pytorch.rate_range import lr_range_test as lr_range_test
+    from watchkeeper.training.pytorch.snapshot import Parts as Parts
+    from watchkeeper.training.pytorch.trials import Trial as Trial
+    from watchkeeper.training.pytorch.trials import trial as trial
+    from watchkeeper.training.repair import Repair as Repair
 
 _HOMES = {
+    "AddDecay": "watchkeeper.training.pytorch.changes",
     "BatchSize": "watchkeeper.training.noise_scale",
+    "Checkpoint": "watchkeeper.training.pytorch.checkpoints",
+    "Checkpoints": "watchkeeper.training.pytorch.checkpoints",
+    "Clip": "watchkeeper.training.pytorch.changes",
+    "Forget": "watchkeeper.training.pytorch.changes",
     "GradientCheck": "watchkeeper.training.pytorch.gradient_checking",
+    "Guard": "watchkeeper.training.pytorch.guarding",
     "NoiseScale": "watchkeeper.training.noise_scale",
     "OneBatch": "watchkeeper.training.pytorch.one_batch",
+    "Parts": "watchkeeper.training.pytorch.snapshot",
     "RateRange": "watchkeeper.training.pytorch.rate_range",
+    "Repair": "watchkeeper.training.repair",
+    "ScaleRate": "watchkeeper.training.pytorch.changes",
+    "Trial": "watchkeeper.training.pytorch.trials",
     "fit_one_batch": "watchkeeper.training.pytorch.one_batch",
     "gradient_check": "watchkeeper.training.pytorch.gradient_checking",
     "gradient_noise_scale": "watchkeeper.training.pytorch.batch_noise",
     "lr_range_test": "watchkeeper.training.pytorch.rate_range",
+    "trial": "watchkeeper.training.pytorch.trials",
 }
 __all__ = [
+    "AddDecay",
     "BatchSize",
+    "Checkpoint",
+    "Checkpoints",
+    "Clip",
+    "Forget",
     "GradientCheck",
+    "Guard",
     "NoiseScale",
     "OneBatch",
+    "Parts",
     "RateRange",
+    "Repair",
+    "ScaleRate",
+    "Trial",
     "fit_one_batch",
     "gradient_check",
     "gradient_noise_scale",
     "lr_range_test",
+    "trial",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -118,7 +119,7 @@ def fit_one_batch(
 
 
 def _adams() -> list[Make | None]:
-    return [lambda parameters, rate=rate: torch.optim.Adam(parameters, lr=rate) for rate in RATES]
+    return [functools.partial(torch.optim.Adam, lr=rate) for rate in RATES]
 
 
 def _without_dropout(model: nn.Module) -> None:
