@@ -19,61 +19,85 @@ if TYPE_CHECKING:
     from watchkeeper.training.pytorch.changes import ScaleRate as ScaleRate
     from watchkeeper.training.pytorch.checkpoints import Checkpoint as Checkpoint
     from watchkeeper.training.pytorch.checkpoints import Checkpoints as Checkpoints
+    from watchkeeper.training.pytorch.curves import Fits as Fits
+    from watchkeeper.training.pytorch.curves import learning_curve as learning_curve
+    from watchkeeper.training.pytorch.curves import validation_curve as validation_curve
     from watchkeeper.training.pytorch.gradient_checking import GradientCheck as GradientCheck
     from watchkeeper.training.pytorch.gradient_checking import gradient_check as gradient_check
     from watchkeeper.training.pytorch.guarding import Guard as Guard
     from watchkeeper.training.pytorch.one_batch import OneBatch as OneBatch
     from watchkeeper.training.pytorch.one_batch import fit_one_batch as fit_one_batch
+    from watchkeeper.training.pytorch.racing import Race as Race
+    from watchkeeper.training.pytorch.racing import Racer as Racer
+    from watchkeeper.training.pytorch.racing import race_optimizers as race_optimizers
     from watchkeeper.training.pytorch.rate_range import RateRange as RateRange
     from watchkeeper.training.pytorch.rate_range import lr_range_test as lr_range_test
     from watchkeeper.training.pytorch.snapshot import Parts as Parts
     from watchkeeper.training.pytorch.trials import Trial as Trial
     from watchkeeper.training.pytorch.trials import trial as trial
     from watchkeeper.training.repair import Repair as Repair
+    from watchkeeper.training.stopping import BestStep as BestStep
+    from watchkeeper.training.stopping import best_step as best_step
 
 _HOMES = {
     "AddDecay": "watchkeeper.training.pytorch.changes",
     "BatchSize": "watchkeeper.training.noise_scale",
+    "BestStep": "watchkeeper.training.stopping",
     "Checkpoint": "watchkeeper.training.pytorch.checkpoints",
     "Checkpoints": "watchkeeper.training.pytorch.checkpoints",
     "Clip": "watchkeeper.training.pytorch.changes",
+    "Fits": "watchkeeper.training.pytorch.curves",
     "Forget": "watchkeeper.training.pytorch.changes",
     "GradientCheck": "watchkeeper.training.pytorch.gradient_checking",
     "Guard": "watchkeeper.training.pytorch.guarding",
     "NoiseScale": "watchkeeper.training.noise_scale",
     "OneBatch": "watchkeeper.training.pytorch.one_batch",
     "Parts": "watchkeeper.training.pytorch.snapshot",
+    "Race": "watchkeeper.training.pytorch.racing",
+    "Racer": "watchkeeper.training.pytorch.racing",
     "RateRange": "watchkeeper.training.pytorch.rate_range",
     "Repair": "watchkeeper.training.repair",
     "ScaleRate": "watchkeeper.training.pytorch.changes",
     "Trial": "watchkeeper.training.pytorch.trials",
+    "best_step": "watchkeeper.training.stopping",
     "fit_one_batch": "watchkeeper.training.pytorch.one_batch",
     "gradient_check": "watchkeeper.training.pytorch.gradient_checking",
     "gradient_noise_scale": "watchkeeper.training.pytorch.batch_noise",
+    "learning_curve": "watchkeeper.training.pytorch.curves",
     "lr_range_test": "watchkeeper.training.pytorch.rate_range",
+    "race_optimizers": "watchkeeper.training.pytorch.racing",
     "trial": "watchkeeper.training.pytorch.trials",
+    "validation_curve": "watchkeeper.training.pytorch.curves",
 }
 __all__ = [
     "AddDecay",
     "BatchSize",
+    "BestStep",
     "Checkpoint",
     "Checkpoints",
     "Clip",
+    "Fits",
     "Forget",
     "GradientCheck",
     "Guard",
     "NoiseScale",
     "OneBatch",
     "Parts",
+    "Race",
+    "Racer",
     "RateRange",
     "Repair",
     "ScaleRate",
     "Trial",
+    "best_step",
     "fit_one_batch",
     "gradient_check",
     "gradient_noise_scale",
+    "learning_curve",
     "lr_range_test",
+    "race_optimizers",
     "trial",
+    "validation_curve",
 ]
 
 

@@ -111,6 +111,10 @@ class Checkpoints:
         held = [c for c in known if c.held_out]
         return min(held or known, key=lambda c: c.value, default=self.last)
 
+    def near(self, step: int) -> Checkpoint | None:
+        """Return the one nearest to a step, the earlier of two; None where there is none."""
+        return min(self.all, key=lambda c: (abs(c.step - step), c.step), default=None)
+
     def write(self, parts: Parts, step: int, value: float = math.nan, *, held_out: bool = False) -> Checkpoint | None:
         """Keep the state of a training; return None, and write nothing, where a weight is not a finite number.
 
@@ -135,11 +139,8 @@ class Checkpoints:
         known, best = self.all, self.best
         steps = sorted({c.step for c in known})[-self._keep :]
         gone = [c.path for c in known if c.step not in steps and c != best]
-        gone += [
-            c.path
-            for c in known
-            if c.step == step and not c.held_out and any(o.held_out for o in known if o.step == step)
-        ]
+        if any(c.held_out for c in known if c.step == step):
+            gone += [c.path for c in known if c.step == step and not c.held_out]
         _remove([*gone, *self.folder.glob(f"*{_PARTIAL}")])
 
     def forget_after(self, step: int) -> None:

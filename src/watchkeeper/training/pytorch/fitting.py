@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -70,4 +71,4 @@ def _value(model: nn.Module, loss: batches.Loss, batch: Any) -> float:
 def _pieces(batch: Any, wanted: int) -> Iterable[Any]:
     size = batches.rows(batch)
     edges = np.unique(np.linspace(0, size, min(wanted, size) + 1).astype(int))
-    return (batches.cut(batch, int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True))
+    return (batches.cut(batch, int(a), int(b)) for a, b in itertools.pairwise(edges))

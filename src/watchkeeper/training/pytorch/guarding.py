@@ -24,9 +24,9 @@ log = logging.getLogger("watchkeeper.training")
 class Guard:
     """Keeps checkpoints of a watched training, and repairs it: one change at a time, each recorded with its reason.
 
-    ``if not guard.step(): break`` stands after ``watch.step(loss)``. Only critical findings, and problems that the policy allows,
-    make it act; a run without any is not touched. What a repair goes back over is as if it had not been: the run's record goes
-    back too, and says so by an event of the kind ``repair``; the fact ``repairs`` of the run lists all of them.
+    ``if not guard.step(): break`` stands after ``watch.step(loss)``. Only critical findings, and problems that the policy
+    allows, make it act; a run without any is not touched. What a repair goes back over is as if it had not been: the run's
+    record goes back too, and says so by an event of the kind ``repair``; the fact ``repairs`` of the run lists all of them.
 
     Parameters
     ----------
@@ -46,8 +46,8 @@ class Guard:
     Raises
     ------
     InputError
-        The folder has checkpoints of an earlier run, and the watch's settings do not say ``resumed``; where they do, the last of
-        them is restored.
+        The folder has checkpoints of an earlier run, and the watch's settings do not say ``resumed``; where they do, the last
+        of them is restored.
     """
 
     def __init__(
@@ -80,8 +80,8 @@ class Guard:
             return 0
         if not self._watch.run.facts.get("resumed"):
             raise InputError(
-                f"{self.checkpoints.folder} holds checkpoints of an earlier run. Name another folder, or say that this run goes on "
-                "from it: watch(..., settings=Settings(resumed=True))."
+                f"{self.checkpoints.folder} holds checkpoints of an earlier run. Name another folder, or say that this run "
+                "goes on from it: watch(..., settings=Settings(resumed=True))."
             )
         return self.checkpoints.restore(self.parts)
 

@@ -16,6 +16,7 @@ from watchkeeper.sketches.kernel import Floats
 from watchkeeper.training.pytorch import batches
 from watchkeeper.training.pytorch.model import base_of
 from watchkeeper.training.pytorch.snapshot import parts_of, untouched
+from watchkeeper.training.smoothing import smoothed
 from watchkeeper.training.text_plot import text_plot
 
 DIVERGED = 4.0
@@ -153,11 +154,3 @@ def _read(rates: Floats, losses: Floats, diverged: bool) -> RateRange:
         return RateRange(rates, losses, smooth, None, diverging, None)
     steepest = float(rates[int(np.argmin(slopes))])
     return RateRange(rates, losses, smooth, steepest, diverging, min(steepest, float(rates[lowest]) / 3))
-
-
-def smoothed(values: Floats, width: float) -> Floats:
-    """Return values averaged over their neighbours by a bell of this standard deviation in places, shape ``(n,)``."""
-    places = np.arange(len(values))
-    weights = np.exp(-0.5 * ((places[:, None] - places) / width) ** 2) * np.isfinite(values)
-    known = np.where(np.isfinite(values), values, 0.0)
-    return np.asarray(weights @ known / np.maximum(weights.sum(axis=1), 1e-300))

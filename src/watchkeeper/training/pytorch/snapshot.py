@@ -201,6 +201,25 @@ def parts_of(
 
 
 @contextmanager
+def chance_kept(generators: Sequence[torch.Generator] = ()) -> Iterator[None]:
+    """Let random numbers be drawn, and put their state back."""
+    before = _chance(generators)
+    try:
+        yield
+    finally:
+        _set_chance(before, generators)
+
+
+def seed_all(seed: int, generators: Sequence[torch.Generator] = ()) -> None:
+    """Seed all that random numbers are drawn from: torch, NumPy's global generator, random, and the data's own."""
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 (what users' code draws from)
+    for generator in generators:
+        generator.manual_seed(seed)
+
+
+@contextmanager
 def untouched(parts: Parts) -> Iterator[Snapshot]:
     """Let anything be done to a training, unseen by watches, and put all of it back, gradients too."""
     before, gradients = Snapshot.of(parts), [(p, p.grad) for p in parts.parameters]

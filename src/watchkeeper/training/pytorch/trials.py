@@ -1,4 +1,4 @@
-"""Whether a change is worth keeping: three short trainings from one checkpoint, the change against nothing and against chance."""
+"""Whether a change is worth keeping: three short trainings from one state, with it, without it, and with one of chance."""
 
 from __future__ import annotations
 
@@ -116,12 +116,12 @@ def trial(
         kept = held_out if callable(held_out) else list(held_out)
         arms: list[Change | None] = [None, change, other]
         found = [_arm(parts, start, arm, (loss, drawn, kept)) for arm in arms]
-    against = [_paired(found[1], found[0]), _paired(found[1], found[2])]
-    better = all(e.high < 0 for e in against)
+    nothing, chance = _paired(found[1], found[0]), _paired(found[1], found[2])
+    better = nothing.high < 0 and chance.high < 0
     if better:
         change(parts)
-    nothing, proposed, random = (_mean(values) for values in found)
-    return Trial(better, nothing, proposed, random, *against, str(change), str(other))
+    ends = [_mean(values) for values in found]
+    return Trial(better, ends[0], ends[1], ends[2], nothing, chance, str(change), str(other))
 
 
 def _arm(
