@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Dataset, default_collate
+from torch.utils.data import Dataset, TensorDataset, default_collate
 
 from watchkeeper.errors import InputError
 from watchkeeper.metrics import learning
@@ -19,7 +19,9 @@ from watchkeeper.training.pytorch.fitting import fit
 from watchkeeper.training.pytorch.probe import evaluating
 from watchkeeper.training.pytorch.snapshot import Parts, chance_kept, seed_all
 
-SHARES = (0.1, 0.2, 0.4, 0.8)
+SHARES = (0.125, 0.25, 0.5, 1.0)
+HELD_OUT = 0.2
+"""Of the rows, where none are given: as many are held out in each repetition, others each time."""
 _RATE = 1e-3
 Made: TypeAlias = nn.Module | tuple[nn.Module, torch.optim.Optimizer]
 """A model, trained with Adam at the rate .001, or a model with its optimizer."""
@@ -43,7 +45,7 @@ class Fits:
 
     steps: int = 500
     batch: int = 64
-    repetitions: int = 3
+    repetitions: int = 5
     seed: int = 0
     score: Callable[[nn.Module, Any], float] | None = None
 
@@ -51,8 +53,8 @@ class Fits:
 def learning_curve(
     make_model: Callable[[], Made],
     loss: batches.Loss,
-    train: Any,
-    held_out: Any,
+    data: Any,
+    held_out: Any = None,
     *,
     sizes: Sequence[int] | None = None,
     fits: Fits | None = None,
@@ -66,10 +68,11 @@ def learning_curve(
         Makes a model, or a model with its optimizer; called after seeding.
     loss
         As in ``loss(model(inputs), targets)``.
-    train, held_out
-        Rows: ``(inputs, targets)`` as tensors, or a data set of pairs.
+    data, held_out
+        Rows: ``(inputs, targets)`` as tensors, or a data set of pairs. Without ``held_out`` each repetition holds a fifth of
+        the rows out, others each time; with it, which a split by time needs, the interval knows nothing of the chance in those.
     sizes
-        How many rows, rising; None: 10, 20, 40 and 80 % of them, so that repetitions have different rows.
+        How many rows to train on, rising; None: an eighth, a quarter, half and all of those that are not held out.
     fits
         How it is fitted, and which score is taken; the steps have to be enough for the most rows.
     judging
@@ -80,14 +83,15 @@ def learning_curve(
     InputError
         There are more rows asked for than there are, or fewer than two sizes or repetitions.
     """
-    how, rows = fits or Fits(), _count(train)
-    sizes = list(sizes) if sizes is not None else [max(2, int(share * rows)) for share in SHARES]
-    if max(sizes, default=0) > rows:
-        raise InputError(f"A size is {max(sizes):,}, and there are {rows:,} rows to train on.")
+    how = fits or Fits()
+    most = _to_train_on(data, held_out)
+    sizes = list(sizes) if sizes is not None else [max(2, int(share * most)) for share in SHARES]
+    if max(sizes, default=0) > most:
+        raise InputError(f"A size is {max(sizes):,}, and there are {most:,} rows to train on.")
     scores = [
-        [_fitted(make_model, loss, (train, held_out), how, (size, r)) for r in _repetitions(how)] for size in sizes
+        [_fitted(make_model, loss, (data, held_out), how, (size, r)) for r in _repetitions(how)] for size in sizes
     ]
-    judged = _judging(judging, _count(held_out) / max(sizes))
+    judged = _judging(judging, None if held_out is not None else (_count(data) - most) / max(sizes))
     return learning.learning_curve(sizes, _side(scores, 0), _side(scores, 1), judged)
 
 
@@ -95,8 +99,8 @@ def validation_curve(
     make_model: Callable[[Any], Made],
     values: Sequence[Any],
     loss: batches.Loss,
-    train: Any,
-    held_out: Any,
+    data: Any,
+    held_out: Any = None,
     *,
     fits: Fits | None = None,
     judging: learning.Judging | None = None,
@@ -109,23 +113,20 @@ def validation_curve(
         Makes a model, or a model with its optimizer, of a value; called after seeding.
     values
         Of the parameter: a width, a weight decay, a learning rate.
-    loss, train, held_out, fits, judging
-        As for :func:`learning_curve`; each fit has 80 % of the rows, the same for all values.
+    loss, data, held_out, fits, judging
+        As for :func:`learning_curve`; a repetition has the same rows for all values.
 
     Raises
     ------
     InputError
         There are fewer than two values or repetitions.
     """
-    how, rows = fits or Fits(), max(2, int(SHARES[-1] * _count(train)))
+    how, most = fits or Fits(), _to_train_on(data, held_out)
     scores = [
-        [
-            _fitted(functools.partial(make_model, value), loss, (train, held_out), how, (rows, r))
-            for r in _repetitions(how)
-        ]
-        for value in values
+        [_fitted(functools.partial(make_model, v), loss, (data, held_out), how, (most, r)) for r in _repetitions(how)]
+        for v in values
     ]
-    judged = _judging(judging, _count(held_out) / rows)
+    judged = _judging(judging, None if held_out is not None else (_count(data) - most) / most)
     return learning.validation_curve(list(values), _side(scores, 0), _side(scores, 1), judged)
 
 
@@ -135,10 +136,13 @@ def _repetitions(how: Fits) -> range:
     return range(how.seed, how.seed + how.repetitions)
 
 
-def _judging(given: learning.Judging | None, ratio: float) -> learning.Judging:
-    if given is None:
-        return learning.Judging(better="lower", ratio=ratio)
-    return given if given.ratio is not None else learning.Judging(given.better, given.floor, given.target, ratio)
+def _to_train_on(data: Any, held_out: Any) -> int:
+    return _count(data) if held_out is not None else _count(data) - max(1, round(HELD_OUT * _count(data)))
+
+
+def _judging(given: learning.Judging | None, ratio: float | None) -> learning.Judging:
+    given = given or learning.Judging(better="lower")
+    return given if given.ratio is not None else replace(given, ratio=ratio)
 
 
 def _side(scores: Sequence[Sequence[tuple[float, float]]], side: int) -> list[list[float]]:
@@ -149,18 +153,18 @@ def _fitted(
     make: Callable[[], Made], loss: batches.Loss, data: tuple[Any, Any], how: Fits, drawn: tuple[int, int]
 ) -> tuple[float, float]:
     """Return the score on the rows trained on and on the held-out ones."""
-    train, held_out = data
+    rows, held_out = data
     size, seed = drawn
     random = np.random.default_rng(seed)
-    rows = random.permutation(_count(train))[:size]
+    order, most = random.permutation(_count(rows)), _to_train_on(rows, held_out)
+    taken = order[:size]
+    test = (rows, order[most:]) if held_out is None else (held_out, np.arange(_count(held_out)))
     with chance_kept():
         seed_all(seed)
         made = make()
         model, optimizer = made if isinstance(made, tuple) else (made, torch.optim.Adam(made.parameters(), lr=_RATE))
-        fit(Parts(model, [optimizer]), loss, _batches(train, rows, how, random))
-        return _scored(model, loss, (train, rows), how), _scored(
-            model, loss, (held_out, np.arange(_count(held_out))), how
-        )
+        fit(Parts(model, [optimizer]), loss, _batches(rows, taken, how, random))
+        return _scored(model, loss, (rows, taken), how), _scored(model, loss, test, how)
 
 
 def _batches(data: Any, rows: Any, how: Fits, random: np.random.Generator) -> Iterator[Any]:
@@ -189,6 +193,8 @@ def _count(data: Any) -> int:
 
 
 def _take(data: Any, rows: Any) -> Any:
+    if isinstance(data, TensorDataset):
+        return _take(data.tensors, rows)
     if isinstance(data, Dataset):
         return default_collate([data[int(row)] for row in rows])
     places = torch.as_tensor(rows)
