@@ -35,10 +35,10 @@ class NoiseScale:
     """
 
     decay: float | None = 0.99
-    _noise: float = 0.0
-    _signal: float = 0.0
-    _weight: float = 0.0
-    _pairs: list[tuple[float, float]] = field(default_factory=list)
+    _noise: float = field(default=0.0, init=False)
+    _signal: float = field(default=0.0, init=False)
+    _weight: float = field(default=0.0, init=False)
+    _pairs: list[tuple[float, float]] = field(default_factory=list, init=False)
 
     def add(self, small: float, small_rows: int, large: float, large_rows: int) -> None:
         """Take the squared norm of the gradient of a small batch (or their mean over several) and that of a large one.
