@@ -15,6 +15,7 @@ from torch import nn  # noqa: E402
 
 import watchkeeper as wk  # noqa: E402
 from watchkeeper.errors import InputError, SourceNotFound, UnreadableSource, Unwritable  # noqa: E402
+from watchkeeper.training.pytorch.fitting import fit  # noqa: E402
 
 torch.set_num_threads(1)
 kit = wk.training
@@ -61,6 +62,21 @@ def test_a_run_goes_on_as_it_would_have(kind: str, steps: int, tmp_path: Path) -
     go_on(other, 3)
     kept.restore(other)  # as another process would
     assert go_on(other, 5) == expected
+
+
+def test_the_scale_of_half_precision_is_kept(tmp_path: Path) -> None:
+    model = nn.Linear(3, 1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
+    parts = kit.Parts(model, [torch.optim.SGD(model.parameters(), lr=0.01)], scaler=scaler)
+    x = torch.ones(4, 3)
+    losses = fit(parts, nn.MSELoss(), [(x, x[:, :1])] * 3)
+    assert losses[0] > losses[1] > losses[2]
+    kept, before = kit.Checkpoints(tmp_path), scaler.get_scale()
+    kept.write(parts, 3)
+    fit(parts, nn.MSELoss(), [(x, x[:, :1])] * 6)
+    assert scaler.get_scale() > before > 8
+    kept.restore(parts)
+    assert scaler.get_scale() == before
 
 
 def test_the_best_and_the_last_are_kept(tmp_path: Path) -> None:

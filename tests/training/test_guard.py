@@ -124,9 +124,9 @@ def test_a_broken_batch_is_skipped(tmp_path: Path) -> None:
 def test_batches_that_are_always_broken_end_the_run(tmp_path: Path) -> None:
     task = Task(0.02)
     guard, _ = task.run(tmp_path, change=lambda step, x: x * float("nan") if step > 60 else x)
-    assert [d.action for d in guard.done] == ["skip", "lower_rate", "lower_rate", "clip", "stop"]
+    assert [d.action for d in guard.done] == ["skip", "lower_rate", "lower_rate", "lower_rate", "clip", "stop"]
     assert guard.stopped
-    assert task.rate == pytest.approx(0.005)  # each on top of the one before
+    assert task.rate == pytest.approx(0.0025)  # each on top of the one before
     few, _ = Task(0.02).run(tmp_path / "few", kit.Repair(most=1), change=lambda step, x: x * float("nan"))
     assert [d.action for d in few.done] == ["skip", "stop"]
 
@@ -191,8 +191,15 @@ def test_a_run_goes_back() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [kit.ScaleRate(1.0), kit.AddDecay(1e-9), kit.ScaleRate(1e-3), kit.Clip(1e6), lambda parts: None],
-    ids=["same", "hardly", "worse", "idle", "nothing"],
+    [
+        kit.ScaleRate(1.0),
+        kit.ScaleRate(1.01),
+        kit.AddDecay(1e-7),
+        kit.ScaleRate(1e-3),
+        kit.Clip(1e6),
+        lambda parts: None,
+    ],
+    ids=["same", "hardly", "decay", "worse", "idle", "nothing"],
 )
 def test_a_useless_repair_is_not_kept(change: Any) -> None:
     task = Task(0.02)
@@ -253,6 +260,15 @@ def test_a_metric_of_ones_own() -> None:
     assert verdict.kept and verdict.against_nothing.n == 256
     with pytest.raises(InputError, match="there are 2"):
         kit.trial(task.parts, kit.Clip(1.0), loss=task.loss, data=task.batches, held_out=lambda m: [1.0, 2.0], steps=2)
+
+
+def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    task = Task(0.02)
+    with wk.watch(task.model, task.optimizer) as watch:
+        monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+        monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+        with pytest.raises(InputError, match="one process"):
+            kit.Guard(watch, tmp_path)
 
 
 def test_a_schedule_is_scaled_too() -> None:

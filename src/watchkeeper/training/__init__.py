@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from watchkeeper.training.pytorch.racing import race_optimizers as race_optimizers
     from watchkeeper.training.pytorch.rate_range import RateRange as RateRange
     from watchkeeper.training.pytorch.rate_range import lr_range_test as lr_range_test
+    from watchkeeper.training.pytorch.settings import Settings as Settings
     from watchkeeper.training.pytorch.snapshot import Parts as Parts
     from watchkeeper.training.pytorch.trials import Trial as Trial
     from watchkeeper.training.pytorch.trials import trial as trial
@@ -58,6 +59,7 @@ _HOMES = {
     "RateRange": "watchkeeper.training.pytorch.rate_range",
     "Repair": "watchkeeper.training.repair",
     "ScaleRate": "watchkeeper.training.pytorch.changes",
+    "Settings": "watchkeeper.training.pytorch.settings",
     "Trial": "watchkeeper.training.pytorch.trials",
     "best_step": "watchkeeper.training.stopping",
     "fit_one_batch": "watchkeeper.training.pytorch.one_batch",
@@ -88,6 +90,7 @@ __all__ = [
     "RateRange",
     "Repair",
     "ScaleRate",
+    "Settings",
     "Trial",
     "best_step",
     "fit_one_batch",

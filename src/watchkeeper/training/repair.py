@@ -22,12 +22,13 @@ ACTIONS: dict[Action, str] = {
 }
 LADDERS: Mapping[str, tuple[Action, ...]] = MappingProxyType(
     {
-        "non_finite": ("skip", "lower_rate", "lower_rate", "clip", "stop"),
+        "non_finite": ("skip", "lower_rate", "lower_rate", "lower_rate", "clip", "stop"),
         "divergence": ("lower_rate", "lower_rate", "lower_rate", "stop"),
         "exploding_gradient": ("clip", "lower_rate", "stop"),
         "loss_spike": ("skip", "clip", "lower_rate", "stop"),
         "gradient_spike": ("clip", "lower_rate", "stop"),
         "oscillation": ("lower_rate", "lower_rate", "stop"),
+        "not_learning": ("lower_rate", "lower_rate", "lower_rate", "stop"),
         "plateau": ("lower_rate", "stop"),
         "overfitting": ("restore",),
     }
@@ -48,7 +49,8 @@ class Repair:
     most
         So many repairs in all; then the run is stopped.
     rate, clip
-        By what the learning rate is multiplied, and to which norm gradients are clipped.
+        By what the learning rate is multiplied, and to which norm gradients are clipped. Where a trial did not keep a lower
+        rate, the next is lower by the square of it.
     prove
         ``prove(parts, change)`` says by a trial whether a change is worth keeping, such as
         ``functools.partial(wk.training.trial, loss=..., data=..., held_out=...)``; a change that is not is undone, and the
@@ -64,7 +66,7 @@ class Repair:
 
     ladders: Mapping[str, tuple[Action, ...]] = field(default_factory=lambda: LADDERS)
     allowed: frozenset[str] = frozenset()
-    most: int = 5
+    most: int = 6
     rate: float = 0.5
     clip: float = 1.0
     prove: Callable[..., Any] | None = None

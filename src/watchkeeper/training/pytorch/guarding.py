@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from watchkeeper.errors import InputError
 from watchkeeper.training.finding import Finding
@@ -47,7 +50,7 @@ class Guard:
     ------
     InputError
         The folder has checkpoints of an earlier run, and the watch's settings do not say ``resumed``; where they do, the last
-        of them is restored.
+        of them is restored. Or several processes train together: their guards would not act as one.
     """
 
     def __init__(
@@ -61,6 +64,14 @@ class Guard:
         every: int = 100,
         keep: int = 3,
     ) -> None:
+        if (
+            torch.distributed.is_available()
+            and torch.distributed.is_initialized()
+            and torch.distributed.get_world_size() > 1
+        ):
+            raise InputError(
+                "A Guard is for one process; several train here together. Restart them from a checkpoint by hand."
+            )
         self.parts = Parts(watch.model, watch.optimizers, scheduler, scaler)
         self.repair = repair or Repair()
         self.checkpoints = Checkpoints(folder, keep=keep)
@@ -81,7 +92,7 @@ class Guard:
         if not self._watch.run.facts.get("resumed"):
             raise InputError(
                 f"{self.checkpoints.folder} holds checkpoints of an earlier run. Name another folder, or say that this run "
-                "goes on from it: watch(..., settings=Settings(resumed=True))."
+                "goes on from it: wk.watch(..., settings=wk.training.Settings(resumed=True))."
             )
         return self.checkpoints.restore(self.parts)
 
@@ -145,7 +156,11 @@ class Guard:
         said = f"went back to step {which.step:,}"
         if action == "skip":
             return self._went_back(action, finding, which, f"{said}, and on with the next batches")
-        change: Change = ScaleRate(self.repair.rate) if action == "lower_rate" else Clip(self.repair.clip)
+        change: Change = (
+            ScaleRate(self.repair.rate ** (1 + 2 * self._in_vain()))
+            if action == "lower_rate"
+            else Clip(self.repair.clip)
+        )
         if self.repair.prove is None:
             change(self.parts)
             return self._went_back(action, finding, which, f"{said}, with {change}")
@@ -154,6 +169,11 @@ class Guard:
             return self._went_back(action, finding, which, f"{said}. {verdict}")
         self._went_back(action, finding, which, f"{said}. {verdict}", kept=False)
         return False
+
+    def _in_vain(self) -> int:
+        """Return how many lower rates were tried last and not kept."""
+        tried = itertools.takewhile(lambda d: not d.kept, reversed(self.done))
+        return sum(d.action == "lower_rate" for d in tried)
 
     def _best(self) -> Checkpoint:
         """Return the best checkpoint: the first where no later one has a smaller training loss than the run began with."""
@@ -177,6 +197,7 @@ class Guard:
         self.done.append(done)
         self._watch.run.facts["repairs"] = [d.to_dict() for d in self.done]
         self._watch.repaired(Event(REPAIR, back, None, {"from": came, "to": back, "kept": float(kept)}, done.words))
+        self._waiting = []  # of what came in until now: it was gone back over, or is known
         log.warning("%s: %s", self._watch.run.name, done.words)
 
     # What follows makes it a sink: it is told what is found.

@@ -18,6 +18,8 @@ from watchkeeper.training.pytorch.changes import Change, random_change
 from watchkeeper.training.pytorch.fitting import HeldOut, fit, held_out_values
 from watchkeeper.training.pytorch.snapshot import Parts, Snapshot, untouched
 
+FLOOR = 0.02
+"""Of the other's value: a change that is better by less does not matter, however sure that is."""
 FEWEST = 5
 """Held-out pieces, rows or batches; with fewer a paired interval says nothing."""
 
@@ -29,7 +31,7 @@ class Trial:
     Attributes
     ----------
     kept
-        Whether the change is better than both others: both paired 95 % intervals lie below 0.
+        Whether the change is better than both others: both paired 95 % intervals lie wholly beyond 2 % of the other's value.
     nothing, proposed, random
         The mean after each continuation; infinite where it stopped being a number.
     against_nothing, against_random
@@ -53,10 +55,11 @@ class Trial:
         ends = f"{self.proposed:.4g}, against {self.nothing:.4g} without it and {self.random:.4g} with {self.other}"
         if self.kept:
             return f"With {self.change} the held-out value ends at {ends}: it is better than both, and kept."
-        short = [n for n, e in (("nothing", self.against_nothing), ("chance", self.against_random)) if not e.high < 0]
+        others = (("nothing", self.against_nothing, self.nothing), ("chance", self.against_random, self.random))
+        short = [name for name, by, end in others if not _matters(by, end)]
         return (
-            f"With {self.change} the held-out value ends at {ends}: it is not shown to be better than {' and '.join(short)}, "
-            "so the checkpoint is restored without it."
+            f"With {self.change} the held-out value ends at {ends}: it is not shown to be better than {' and '.join(short)} by "
+            f"what matters ({FLOOR:.0%}), so the checkpoint is restored without it."
         )
 
     def __bool__(self) -> bool:
@@ -105,8 +108,9 @@ def trial(
 
     Notes
     -----
-    The interval knows of the chance in held-out rows, not of the chance in another order of batches. Costs three times
-    ``steps`` steps and the memory of two copies of the state.
+    Of two nearly equal models one is surely better on the rows at hand, by next to nothing: so an interval that leaves 0 out is
+    not enough. The interval knows of the chance in held-out rows, not of the chance in another order of batches. Costs three
+    times ``steps`` steps and the memory of two copies of the state.
     """
     if steps < 1:
         raise InputError(f"A trial needs steps; got {steps}.")
@@ -117,10 +121,10 @@ def trial(
         arms: list[Change | None] = [None, change, other]
         found = [_arm(parts, start, arm, (loss, drawn, kept)) for arm in arms]
     nothing, chance = _paired(found[1], found[0]), _paired(found[1], found[2])
-    better = nothing.high < 0 and chance.high < 0
+    ends = [_mean(values) for values in found]
+    better = _matters(nothing, ends[0]) and _matters(chance, ends[2])
     if better:
         change(parts)
-    ends = [_mean(values) for values in found]
     return Trial(better, ends[0], ends[1], ends[2], nothing, chance, str(change), str(other))
 
 
@@ -143,6 +147,10 @@ def _arm(
             f"A trial compares {FEWEST} held-out pieces or more; there are {len(values)}. Hold out more rows."
         )
     return values if math.isfinite(losses[-1]) else np.full_like(values, math.inf)
+
+
+def _matters(by: Estimate, other: float) -> bool:
+    return by.high < (-FLOOR * abs(other) if math.isfinite(other) else 0.0)
 
 
 def _mean(values: Floats) -> float:
