@@ -59,7 +59,8 @@ def loss_on(model: nn.Module, loss: Loss, batch: Any) -> torch.Tensor:
         The batch cannot be read, or the loss is no scalar.
     """
     if loss is None:
-        given = model(**batch) if isinstance(batch, Mapping) else model(*batch)
+        first = batch if isinstance(batch, Mapping) else batch[0]
+        given = model(**first) if isinstance(first, Mapping) else model(*batch)
         found = getattr(given, "loss", given)
     else:
         output, target = output_of(model, batch)
