@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_depth = [0]  # of the process, not of a context: hooks of a backward pass run in other threads
+DEPTH = [0]
+"""How often watches were paused and not yet let go on; of the process, for hooks of a backward pass run in other threads."""
 
 
 @contextmanager
 def paused() -> Iterator[None]:
     """Keep every watch of this process from seeing what runs meanwhile."""
-    _depth[0] += 1
+    DEPTH[0] += 1
     try:
         yield
     finally:
-        _depth[0] -= 1
+        DEPTH[0] -= 1
 
 
 def is_paused() -> bool:
     """Whether watches look away."""
-    return _depth[0] > 0
+    return DEPTH[0] > 0
