@@ -138,7 +138,7 @@ def repairs(seeds: int) -> None:
         f"{'base':<26} {'fault':<16} {'acted':>6} {'> nothing':>9} {'> random':>9} {'> no trial':>10}   median held-out loss"
     )
     print(f"{'':<26} {'':<16} {'':>6} {'':>9} {'':>9} {'':>10}   nothing / guard / random / guard without trials")
-    wins = {"nothing": [0, 0], "random": [0, 0]}
+    wins = {"nothing": [0, 0, 0], "random": [0, 0, 0], "guard without trials": [0, 0, 0]}
     for base in BASES:
         for fault in FAULTS:
             arms = ("nothing", "guard", "random", "guard without trials")
@@ -156,8 +156,10 @@ def repairs(seeds: int) -> None:
             for arm, counts in wins.items():
                 counts[0] += better[arm]
                 counts[1] += of
-    for arm, (won, of) in wins.items():
-        print(f"better than {arm}: {won} of {of} ({won / max(of, 1):.0%}, standard error {_error(won, of):.1%})")
+                counts[2] += int((ends["guard"] == ends[arm])[acted].sum())
+    for arm, (won, of, equal) in wins.items():
+        share = f"{won / max(of, 1):.0%}, standard error {_error(won, of):.1%}"
+        print(f"better than {arm}: {won} of {of} ({share}), equal in {equal}, worse in {of - won - equal}")
 
 
 def useless(seeds: int) -> None:

@@ -129,6 +129,7 @@ def test_batches_that_are_always_broken_end_the_run(tmp_path: Path) -> None:
     assert task.rate == pytest.approx(0.0025)  # each on top of the one before
     few, _ = Task(0.02).run(tmp_path / "few", kit.Repair(most=1), change=lambda step, x: x * float("nan"))
     assert [d.action for d in few.done] == ["skip", "stop"]
+    assert all(bool(torch.isfinite(p).all()) for p in few.parts.parameters)
 
 
 def test_overfitting_ends_with_the_best_weights_where_that_is_allowed(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ ACTIONS: dict[Action, str] = {
     "lower_rate": "goes back to the best checkpoint and lowers the learning rate",
     "clip": "goes back to the last checkpoint and clips gradients from there on",
     "restore": "stops with the weights of the best checkpoint",
-    "stop": "stops with the weights as they are",
+    "stop": "stops with the weights as they are, or those of the best checkpoint where they are no numbers",
 }
 LADDERS: Mapping[str, tuple[Action, ...]] = MappingProxyType(
     {

@@ -142,17 +142,13 @@ class Guard:
     def _tried(self, action: Action, finding: Finding) -> bool:
         """Return whether an action was kept."""
         if action == "stop":
-            self.stopped = True
-            self._record(action, finding, self._watch.steps, "stopped, with the weights as they are")
-            return True
+            return self._stop(action, finding, None if self._finite() else self._best())
         which = self._best() if action in {"lower_rate", "restore"} else self.checkpoints.all[-1]
         self.checkpoints.restore(self.parts, which, chance=False)
         for parameter in self.parts.parameters:
             parameter.grad = None
         if action == "restore":
-            self.stopped = True
-            self._record(action, finding, self._watch.steps, f"stopped, with the weights of step {which.step:,}")
-            return True
+            return self._stop(action, finding, which)
         said = f"went back to step {which.step:,}"
         if action == "skip":
             return self._went_back(action, finding, which, f"{said}, and on with the next batches")
@@ -169,6 +165,19 @@ class Guard:
             return self._went_back(action, finding, which, f"{said}. {verdict}")
         self._went_back(action, finding, which, f"{said}. {verdict}", kept=False)
         return False
+
+    def _stop(self, action: Action, finding: Finding, which: Checkpoint | None) -> bool:
+        """Stop, with the weights of a checkpoint where one is given."""
+        self.stopped = True
+        words = "stopped, with the weights as they are"
+        if which is not None:
+            self.checkpoints.restore(self.parts, which, chance=False)
+            words = f"stopped, with the weights of step {which.step:,}"
+        self._record(action, finding, self._watch.steps, words)
+        return True
+
+    def _finite(self) -> bool:
+        return all(bool(torch.isfinite(p).all()) for p in self.parts.parameters)
 
     def _in_vain(self) -> int:
         """Return how many lower rates were tried last and not kept."""
