@@ -133,7 +133,12 @@ def _to_optimizer(optimizer: torch.optim.Optimizer, kept: dict[str, Any]) -> Non
         if state is None:
             optimizer.state.pop(parameter, None)
         else:
-            optimizer.state[parameter] = _moved(state, parameter, capturable=bool(kept["groups"][0].get("capturable")))
+            optimizer.state[parameter] = _moved(state, parameter, counted_there=_counts_there(kept["groups"][0]))
+
+
+def _counts_there(options: dict[str, Any]) -> bool:
+    """Whether an optimizer counts its steps on the device."""
+    return bool(options.get("capturable") or options.get("fused"))
 
 
 def _params(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
@@ -148,11 +153,11 @@ def _copied(value: Any) -> Any:
     return copy.deepcopy(value)
 
 
-def _moved(state: dict[str, Any], parameter: torch.Tensor, *, capturable: bool) -> dict[str, Any]:
+def _moved(state: dict[str, Any], parameter: torch.Tensor, *, counted_there: bool) -> dict[str, Any]:
     """Return a copy on the parameter's device; a count of steps stays where it was unless it is on the device always."""
     copied: dict[str, Any] = _copied(state)
     for name, value in copied.items():
-        if isinstance(value, torch.Tensor) and (value.dim() or capturable):
+        if isinstance(value, torch.Tensor) and (value.dim() or counted_there):
             copied[name] = value.to(parameter.device)
     return copied
 
@@ -170,8 +175,8 @@ def _chance(generators: Sequence[torch.Generator]) -> dict[str, Any]:
 
 def _set_chance(kept: dict[str, Any], generators: Sequence[torch.Generator]) -> None:
     torch.set_rng_state(kept["torch"])
-    if kept["cuda"]:
-        torch.cuda.set_rng_state_all(kept["cuda"])
+    for device, state in enumerate(kept["cuda"][: torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(state, device)
     version, numbers, cached = kept["python"]
     random.setstate((version, tuple(numbers), cached))
     kind, keys, place, has, drawn = kept["numpy"]
