@@ -7,6 +7,7 @@ import sys
 
 PARTS = {
     "overhead": "what a watched step costs, beside a plain one and one with histograms",
+    "repairs": "how often a guard's repair beats doing nothing and a random change, and how often a useless one is kept",
 }
 
 

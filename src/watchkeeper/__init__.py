@@ -3,7 +3,8 @@
 >>> import watchkeeper as wk
 >>> report = wk.compare("reference.parquet", "current.parquet")  # doctest: +SKIP
 
-Names load when they are first used: importing the package imports neither NumPy nor pyarrow.
+Names load when they are first used: importing the package imports neither NumPy nor pyarrow. ``wk.training`` has what one
+does about a training.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import watchkeeper.training  # noqa: F401 (wk.training)
     from watchkeeper.client.connection import connect as connect
     from watchkeeper.client.logger import Logger as Logger
     from watchkeeper.detection.rules import Rules as Rules
@@ -101,6 +103,8 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         return version("watchkeeper")
+    if name == "training":
+        return importlib.import_module("watchkeeper.training")
     if name in _HOMES:
         try:
             return getattr(importlib.import_module(_HOMES[name]), name)

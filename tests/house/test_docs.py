@@ -41,12 +41,13 @@ def test_the_reference_is_what_the_source_says(reference: ModuleType) -> None:
 
 def test_every_public_name_is_there() -> None:
     assert [name for name in watchkeeper.__all__ if f"## `{name}`\n" not in text("python.md")] == []
+    assert [name for name in watchkeeper.training.__all__ if f"## `{name}`\n" not in text("training.md")] == []
 
 
 def test_what_only_the_package_calls_is_left_out(reference: ModuleType) -> None:
     for name, members in reference.INTERNAL.items():
-        assert members <= set(dir(getattr(watchkeeper, name)))
-        assert [member for member in members if f"`{name}.{member}`" in text("python.md")] == []
+        assert members <= set(dir(getattr(watchkeeper if name in watchkeeper.__all__ else watchkeeper.training, name)))
+        assert [m for m in members if f"`{name}.{m}`" in text("python.md") + text("training.md")] == []
     assert "`Logger.prediction`" in text("python.md")
 
 

@@ -1,4 +1,4 @@
-"""What README and the tutorials tell people to type works."""
+"""What README, the tutorials and some of the how-tos tell people to type works."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from watchkeeper import cli
 from watchkeeper.demo import tables
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs" / "tutorials").glob("*.md"))]
+PAGES = [
+    REPOSITORY / "README.md",
+    *sorted((REPOSITORY / "docs" / "tutorials").glob("*.md")),
+    REPOSITORY / "docs" / "how-to" / "repair-a-training.md",
+]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [
     pytest.param(kind, code, id=f"{page.stem}-{place}")

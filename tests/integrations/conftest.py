@@ -14,6 +14,7 @@ HEAVY = frozenset(
         "lightning_callback",
         "tensorflow_loop",
         "transformers_callback",
+        "tuning",
     )
 )
 

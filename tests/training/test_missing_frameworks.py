@@ -23,6 +23,7 @@ INTEGRATIONS = {
     "sklearn": ("sklearn", "demo"),
     "sklearn_trees": ("sklearn", "demo"),
     "tensorflow": ("tensorflow", "tensorflow"),
+    "tuning": ("optuna", "optuna"),
     "transformers": ("transformers", "transformers"),
     "xgboost": ("xgboost", "xgboost"),
 }

@@ -102,6 +102,10 @@ class Findings:
         self._found[key] = finding
         return finding
 
+    def rewind(self, step: int) -> None:
+        """Forget what was found at this step and after it."""
+        self._found = {key: finding for key, finding in self._found.items() if finding.step < step}
+
     def __iter__(self) -> Iterator[Finding]:
         order = {severity: -place for place, severity in enumerate(SEVERITIES)}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from watchkeeper.training.detectors.boosting import BoostingOverfit, ImportanceConcentration
 from watchkeeper.training.detectors.classes import ClassCollapse, Unshuffled
 from watchkeeper.training.detectors.exact import SEEN
@@ -82,7 +84,8 @@ class Judge:
         """Return what is new, or worse than it was."""
         if self.broken:
             return []
-        found = [f for d in self.detectors if _can(d, run) for f in d.check(run)]
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):  # what is not finite is what some look for
+            found = [f for d in self.detectors if _can(d, run) for f in d.check(run)]
         if any(_breaks(f) for f in found):
             found = [f for f in found if _breaks(f)]  # whatever else shows now comes of it
         at_least = SEVERITIES.index("warning")

@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 from watchkeeper.sketches.kernel import Floats
 from watchkeeper.training.series import Series
 
 SMOOTHING = 2 / 21
 """Weight of a new loss in the smoothed one: an exponential mean over about 20 steps."""
+REPAIR = "repair"
+"""The kind of event that says what was done about a problem; its number ``to`` is the step that the run went back to."""
 Loss = Literal["cross_entropy", "bce_logits", "bce", "nll", "mse", "mae", "other"]
 
 
@@ -116,10 +120,27 @@ class Run:
     def note(self, event: Event) -> None:
         """Keep an event; the same kind at the same layer is kept once in a hundred steps."""
         for known in reversed(self.events[-200:]):
-            if (known.kind, known.layer) == (event.kind, event.layer) and event.step - known.step < 100:
+            if (
+                event.kind != REPAIR
+                and (known.kind, known.layer) == (event.kind, event.layer)
+                and event.step - known.step < 100
+            ):
                 return
         self.events.append(event)
         self.step = max(self.step, event.step)
+
+    def rewind(self, step: int) -> None:
+        """Forget this step and those after it, as if they had not been taken; repairs stay known."""
+        for series in self.series.values():
+            series.rewind(step)
+        self.events = [event for event in self.events if event.step < step or event.kind == REPAIR]
+        self.step = min(self.step, step - 1)
+        if self.best_step >= step:
+            self.best_smooth, self.best_step = math.inf, -1
+            loss = self.series["loss"]
+            if len(loss) > round(1 / SMOOTHING):
+                best = round(1 / SMOOTHING) + int(np.argmin(loss.rows[round(1 / SMOOTHING) :, 1]))
+                self.best_smooth, self.best_step = float(loss.rows[best, 1]), int(loss.steps[best])
 
     def has(self, name: str, rows: int = 1) -> bool:
         """Whether a series has so many rows."""

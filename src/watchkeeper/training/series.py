@@ -61,6 +61,12 @@ class Series:
         self._steps[: len(kept)], self._rows[: len(kept)] = self._steps[kept], self._rows[kept]
         self._size = len(kept)
 
+    def rewind(self, step: int) -> None:
+        """Forget the rows of this step and of those after it."""
+        size = int(np.searchsorted(self.steps, step))
+        self.count -= self._size - size
+        self._size = size
+
     def __len__(self) -> int:
         return self._size
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from watchkeeper.sketches.kernel import Floats
 from watchkeeper.training.finding import SEVERITIES, Finding, Findings, Severity
 from watchkeeper.training.judge import Judge
-from watchkeeper.training.run import Event, Run
+from watchkeeper.training.run import REPAIR, Event, Run
 
 LOOK_EVERY = 50
 _EARLY = frozenset({0, 1, 2, 4, 8, 16, 24, 32, 40})
@@ -97,12 +97,21 @@ class Watching:
         self._due = True
 
     def note(self, event: Event) -> None:
-        """Record something exact."""
+        """Record something exact. A repair that goes back to a step makes what came since as if it had not been."""
+        if event.kind == REPAIR:
+            back = int(event.numbers["to"])
+            self.run.rewind(back)
+            self._judge.findings.rewind(back)
+            self._looked = min(self._looked, back - 1)
         before = len(self.run.events)
         self.run.note(event)
         if len(self.run.events) > before:
             self._due = True
             self._each(lambda sink: sink.event(self.run, event))
+
+    def tell(self, sink: Sink) -> None:
+        """Tell one more sink, from now on."""
+        self._sinks.append(sink)
 
     def _tell(self, name: str, step: int) -> None:
         if self._sinks:

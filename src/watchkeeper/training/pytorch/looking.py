@@ -14,6 +14,7 @@ from watchkeeper.sketches.kernel import Floats
 from watchkeeper.training.pytorch import head
 from watchkeeper.training.pytorch import model as models
 from watchkeeper.training.pytorch.norms import norms
+from watchkeeper.training.pytorch.pausing import DEPTH
 from watchkeeper.training.pytorch.probe import Probe, first_bad_module
 from watchkeeper.training.pytorch.settings import Guard, Row, Settings
 from watchkeeper.training.pytorch.stepping import Stepping
@@ -84,7 +85,7 @@ class Looking:
 
     def _glance(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> bool:
         """Take what every call shows at no cost; return whether there is more to see."""
-        if not torch.is_grad_enabled():
+        if not torch.is_grad_enabled() or DEPTH[0]:
             return False
         if module.training:
             self._trained = True

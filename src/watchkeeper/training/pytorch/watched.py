@@ -21,6 +21,7 @@ from watchkeeper.training.journal import Journal
 from watchkeeper.training.pytorch import model as models
 from watchkeeper.training.pytorch.head import loss_kind
 from watchkeeper.training.pytorch.looking import Looking
+from watchkeeper.training.pytorch.pausing import is_paused
 from watchkeeper.training.pytorch.settings import Settings
 from watchkeeper.training.pytorch.stepping import Stepping
 from watchkeeper.training.pytorch.transfer import Deliver, Transfer
@@ -139,6 +140,7 @@ class Watch:
         sinks: Iterable[Sink],
         settings: Settings,
     ) -> None:
+        self.model, self.optimizers = model, list(optimizers)
         self._watching = Watching(run, sinks, quiet=_rank() > 0)
         self._transfer = Transfer(settings.border)
         self._settings = settings
@@ -223,6 +225,23 @@ class Watch:
         self.run.layers[:] = [replace(layer, optimized=id(p) in known) for layer, p in pairs]
         self.run.optimizer = " and ".join(type(o).__name__ for o in optimizers)
         self.run.facts.setdefault("optimizers", []).append([self._step, self.run.optimizer])
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken; those that a repair went back over do not count."""
+        return self._step
+
+    def tell(self, sink: Sink) -> None:
+        """Tell one more sink of the run, from now on."""
+        self._watching.tell(sink)
+
+    def repaired(self, event: Event) -> None:
+        """Record a repair, and go on from the step that it went back to. Waits for what is on its way from a GPU."""
+        self._arrive()
+        self._watching.note(event)
+        self._losses, self._urgent, self._step = [], False, min(self._step, int(event.numbers["to"]))
+        self._stepping.begin(self._step)
+        self._looking.begin(self._step)
 
     def clip_grad_norm_(self, max_norm: float) -> torch.Tensor:
         """Clip gradients as ``torch.nn.utils.clip_grad_norm_`` does, and record the norm before it. Returns that norm."""
@@ -314,6 +333,8 @@ class Watch:
 
         @functools.wraps(hook)
         def guarded(*args: Any, **kwargs: Any) -> Any:
+            if is_paused():
+                return None
             try:
                 return hook(*args, **kwargs)
             except Exception as error:  # whatever it is, training goes on
