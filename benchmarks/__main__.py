@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import client, compare, install, page, service, sketches, start, statistics
+from benchmarks import client, compare, install, page, service, sketches, start, statistics, training
 
 PARTS = {
     "compare": compare.main,
@@ -18,12 +18,15 @@ PARTS = {
     "page": page.main,
     "install": install.main,
     "statistics": statistics.main,
+    "training": training.main,
 }
 
 
 def main(names: list[str]) -> int:
     if names[:1] == ["statistics"]:  # its parts are named after it
         return statistics.main(names[1:])
+    if names[:1] == ["training"]:
+        return training.main(names[1:])
     unknown = [name for name in names if name not in PARTS]
     if unknown:
         print(f"There is no benchmark {unknown[0]!r}; there are {', '.join(PARTS)}.", file=sys.stderr)

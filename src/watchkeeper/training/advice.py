@@ -28,6 +28,7 @@ ADVICE: dict[str, str] = {
     "high_variance": "More rows, regularisation or a smaller model.",
     "label_noise": "Look at the rows with the greatest losses: labels may be wrong.",
     "leakage": "Take the rows or the feature out, and split again.",
+    "split_shift": "Split anew, at random or by time as the model will be used; or see what changed between the two sets.",
     "input_scale": "Scale each feature to mean 0 and standard deviation 1 with the training set's own "
     "numbers (images to 0..1).",
     "stale_gradient": "Call optimizer.zero_grad() before each backward pass, or once per accumulation window.",

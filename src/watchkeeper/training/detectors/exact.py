@@ -32,6 +32,7 @@ SEEN = (
     Seen("rank_desync", "critical"),
     Seen("mixed_precision", "warning"),
     Seen("leakage", "warning"),
+    Seen("split_shift", "warning"),
     Seen("input_scale", "warning"),
     Seen("train_eval_gap", "warning"),
     Seen("watching_failed", "warning"),
