@@ -154,9 +154,8 @@ def plain_sgd() -> Program:
 
 def mixed_precision() -> Program:
     """A gradient scaler that skips its first steps until its scale is found."""
-    return replace(
-        bases.mlp(), scaler=torch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=100)
-    )
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**24, growth_interval=100)
+    return replace(bases.mlp(), scaler=scaler, half=True)
 
 
 def accumulated() -> Program:

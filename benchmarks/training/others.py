@@ -117,7 +117,7 @@ def autotrainer(problem: str) -> Callable[[Run], Steps]:
     """AutoTrainer: judged after 30 % of the run, every third evaluation, and only where accuracy fails (.6) or stands (.01)."""
 
     def rule(run: Run) -> Steps:
-        steps, rows = _rows(run, "validation/accuracy")
+        steps, rows = _rows(run, "validation/accuracy") if run.has("loss") else (np.empty(0, np.int64), np.empty((0, 1)))
         fired = []
         for place in range(2, len(steps), 3):
             accuracy = rows[: place + 1, 0]

@@ -346,8 +346,10 @@ def _half(program: Program) -> Program | None:
     return replace(program, half=True) if simple else None
 
 
-def _stuck(program: Program) -> Program:
-    return replace(program, scaler=torch.amp.GradScaler("cpu", init_scale=2.0**126, backoff_factor=0.97), clip=None)
+def _stuck(program: Program) -> Program | None:
+    halved = _half(program)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40, backoff_factor=0.97)
+    return replace(halved, scaler=scaler, clip=None) if halved else None
 
 
 def _shard(program: Program) -> Program:
@@ -445,11 +447,11 @@ FAULTS = (
     _fault("F17", "eval() left on", _evaluating, "evaluation_mode", 40, exact=True),
     _fault("F17", "BN momentum 0", _still_statistics, "train_eval_gap", 40, exact=True),
     _fault("F18", "float16, no scaler", _half, "mixed_precision", 100),
-    _fault("F18", "scale stuck", _stuck, "mixed_precision", 100),
+    _fault("F18", "scale stuck", _stuck, "mixed_precision no_step", 100),
     _fault("F19", "corrupted shard", _shard, "loss_spike gradient_spike divergence", 160, harm="always"),
-    _fault("F20", "weight decay 1", _heavy, "not_learning high_bias", 0.2, harm="worse"),
+    _fault("F20", "weight decay 1", _heavy, "over_regularised not_learning high_bias", 0.2, harm="worse"),
     _fault("F21", "99:1, never said", _rare, "class_collapse", 0.5, harm="never says"),
-    _fault("F23", "sorted, unshuffled", _sorted, "unshuffled oscillation loss_spike", 80, harm="always"),
+    _fault("F23", "sorted, unshuffled", _sorted, "unshuffled oscillation loss_spike", 250, harm="always"),
 )  # fmt: skip
 
 

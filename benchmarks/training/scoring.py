@@ -64,7 +64,7 @@ def judged(path: Path) -> Judged:
             for system, rules in OTHERS.items()
         }  # fmt: skip
     loud = [(step, f) for step, f in heard.told if f.severity != "info"]
-    first = next((f for f in watching.findings if f.severity != "info"), None)
+    first = watching.findings.diagnosis
     critical = any(f.severity == "critical" for _, f in loud)
     alarms = [(step, f.problem, f.layer) for step, f in loud]
     return Judged(watching.run, alarms, critical, first.problem if first else None, others)

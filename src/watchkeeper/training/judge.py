@@ -15,12 +15,12 @@ from watchkeeper.training.detectors.gradients import (
     UpdateRatio,
     VanishingGradient,
 )
+from watchkeeper.training.detectors.learning import NotLearning, OverRegularised
 from watchkeeper.training.detectors.loss import (
     Divergence,
     LossRange,
     LossSpike,
     NonFinite,
-    NotLearning,
     Oscillation,
     Plateau,
 )
@@ -37,6 +37,7 @@ DETECTORS: tuple[Detector, ...] = (
     Divergence(),
     LossSpike(),
     NotLearning(),
+    OverRegularised(),
     Plateau(),
     Oscillation(),
     GradientSpike(),

@@ -17,18 +17,18 @@ class ClassCollapse:
 
     problem: str = "class_collapse"
     needs: tuple[str, ...] = ("targets", "predictions")
-    least: int = 20
+    least: int = 10
     """Targets of a class, among the batches looked at, from which it must have been predicted sometimes."""
     share: float = 0.05
     samples: int = 20
     steps: int = 100
 
     def check(self, run: Run) -> Iterator[Finding]:
-        """Yield it over the later half of the batches looked at, where half of the classes or more are missing."""
+        """Yield it over the later two thirds of the batches looked at, where half of the classes or more are missing."""
         if not run.has("predictions", self.samples) or run.step < self.steps or run.facts.get("sequence"):
             return
-        half = min(len(run.series["predictions"]) // 2, 100)
-        wanted, given = (run.series[name].rows[-half:].sum(axis=0) for name in ("targets", "predictions"))
+        late = min(2 * len(run.series["predictions"]) // 3, 100)
+        wanted, given = (run.series[name].rows[-late:].sum(axis=0) for name in ("targets", "predictions"))
         known = wanted >= self.least
         missing = known & (given < self.share * wanted)
         if known.sum() >= 2 and missing.sum() * 2 >= known.sum():

@@ -31,6 +31,7 @@ SEEN = (
     Seen("evaluation_mode", "warning"),
     Seen("rank_desync", "critical"),
     Seen("mixed_precision", "warning"),
+    Seen("no_step", "warning"),
     Seen("leakage", "warning"),
     Seen("split_shift", "warning"),
     Seen("input_scale", "warning"),

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchkeeper.sketches.kernel import Floats
-from watchkeeper.training.detectors.protocol import TINY, matrices, rms, robust
+from watchkeeper.training.detectors.learning import gain
+from watchkeeper.training.detectors.protocol import TINY, constant_loss, matrices, rms, robust, warming
 from watchkeeper.training.finding import CERTAIN, LIKELY, Finding
 from watchkeeper.training.run import Run
 
@@ -123,28 +124,48 @@ class UpdateRatio:
     problem: str = "update_ratio"
     needs: tuple[str, ...] = ("update",)
     low: float = -5.0
+    idle: float = -4.4
+    """So small a step from the first one on, with a loss that stands, is no symptom of something else."""
     high: float = -1.0
-    absurd: float = -0.5
-    """So large a step is no symptom of something else."""
+    replaced: float = 0.0
+    """A single step that is as large as the weights: what they began as is gone."""
     samples: int = 20
     early: int = 8
-    """Steps that are far too large show in so many samples."""
+    """Steps that are too large show in so many samples."""
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it by the size-weighted median of the ratio over layers with weights that did not begin at zero."""
         places = [p for p in matrices(run) if run.layers[p].optimized and not run.layers[p].zero]
-        if not places or not run.has("update", self.early):
+        if not places or not run.has("update") or warming(run):
             return
-        rows = run.series["update"].rows[-self.samples :][:, places]
         sizes = np.array([run.layers[p].numel for p in places], dtype=float)
+        rows = run.series["update"].rows[-self.samples :][:, places]
         ratios = np.array([_weighted_median(np.log10(row + TINY), sizes) for row in rows])
         if (run.series["learning_rate"].last if run.has("learning_rate") else 1.0) == 0:
             return
-        middle = float(np.median(ratios))
-        if (ratios[-self.early :] > self.high).all() or (len(ratios) == self.samples and (ratios < self.low).all()):
-            words = f"A step moves weights by {10**middle:.1e} of their size, where 1e-5 to 1e-1 is usual."
-            harmless = not (ratios[-self.early :] > self.absurd).all()
-            yield Finding(self.problem, run.step, words, numbers={"ratio": 10**middle}, symptom=harmless)
+        if (ratios > self.replaced).any():
+            yield self._tell(run, float(ratios.max()), symptom=False)
+        elif len(ratios) >= self.early and (ratios[-self.early :] > self.high).all():
+            yield self._tell(run, float(np.median(ratios)))
+        elif len(ratios) == self.samples and (ratios < self.idle).all():
+            if _stands(run):
+                yield self._tell(run, float(np.median(ratios)), symptom=False)
+            elif (ratios < self.low).all():
+                yield self._tell(run, float(np.median(ratios)))
+
+    def _tell(self, run: Run, ratio: float, *, symptom: bool = True) -> Finding:
+        words = f"A step moves weights by {10**ratio:.1e} of their size, where 1e-5 to 1e-1 is usual."
+        return Finding(self.problem, run.step, words, numbers={"ratio": 10**ratio}, symptom=symptom)
+
+
+def _stands(run: Run) -> bool:
+    """Whether the loss has not fallen from the first half of the run to the second, and is about that of a guess."""
+    constant = constant_loss(run)
+    values = run.series["loss"].values if run.has("loss", 20) else np.empty(0)
+    if len(values) == 0 or not np.isfinite(constant):
+        return False
+    halves = gain(values[: len(values) // 2], values[len(values) // 2 :])
+    return halves.none and halves.last > 0.9 * constant
 
 
 def _weighted_median(values: Floats, weights: Floats) -> float:

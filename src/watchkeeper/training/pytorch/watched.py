@@ -26,6 +26,10 @@ from watchkeeper.training.run import Event, Run
 from watchkeeper.training.watching import Sink, Watching
 
 
+NO_STEP = 64
+"""So many batches without a step of the optimizer are told: more than gradients are commonly accumulated over."""
+
+
 def watch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer | Iterable[torch.optim.Optimizer] | None = None,
@@ -173,6 +177,10 @@ class Watch:
         value = loss.detach() if isinstance(loss, torch.Tensor) else torch.tensor(float(loss))
         self._losses.append(value.reshape(-1).float().mean() if value.dim() else value.float())
         if not self._stepping.stepped:
+            if len(self._losses) == NO_STEP:
+                words = f"The optimizer took no step in {NO_STEP} batches."
+                self._watching.note(Event("no_step", self._step, words=words))
+                self._watching.look()
             return
         step = self._step
         rows = self._stepping.take() | self._looking.take(step, target)

@@ -1,0 +1,111 @@
+"""Detectors of runs that do not learn: a loss that stands, a step that is too small to matter, a pull that is too strong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from watchkeeper.sketches.kernel import Floats
+from watchkeeper.training.detectors.protocol import constant_loss, matrices, warming
+from watchkeeper.training.finding import LIKELY, Finding
+from watchkeeper.training.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """By how much a loss fell from one stretch of a run to a later one, and the standard error of that."""
+
+    first: float
+    last: float
+    error: float
+
+    @property
+    def none(self) -> bool:
+        """Whether it fell by less than twice its error."""
+        return self.first - self.last < 2 * self.error
+
+
+def gain(before: Floats, after: Floats) -> Gain:
+    """Compare two stretches of losses by their means, each without its outermost tenths, and the noise from loss to loss."""
+    both = [part[np.isfinite(part)] for part in (before, after)]
+    if min(map(len, both)) < 2:
+        return Gain(math.nan, math.nan, math.inf)
+    steps = np.concatenate([np.diff(part) for part in both])
+    noise = 1.4826 * float(np.median(np.abs(steps - np.median(steps)))) / math.sqrt(2)
+    return Gain(_trimmed(both[0]), _trimmed(both[1]), noise * math.sqrt(1 / len(both[0]) + 1 / len(both[1])))
+
+
+def _trimmed(values: Floats) -> float:
+    ordered = np.sort(values)
+    cut = len(ordered) // 10
+    return float(ordered[cut : len(ordered) - cut].mean())
+
+
+@dataclass(frozen=True, slots=True)
+class NotLearning:
+    """The loss is what it was at the start, or stands at that of the best constant prediction."""
+
+    problem: str = "not_learning"
+    needs: tuple[str, ...] = ("loss",)
+    ratio: float = 0.95
+    least_steps: int = 50
+    solved: float = 0.7
+    """Of the constant prediction's loss: below, the model knows something already and may stand still."""
+    share: float = 0.2
+    """Of the planned steps: from there on a loss that stands at the constant prediction's is told."""
+
+    def check(self, run: Run) -> Iterator[Finding]:
+        """Yield it from 50 losses on, while the rate is not rising; only as information for losses that need not fall."""
+        series = run.series["loss"]
+        count, values = series.count, series.values
+        if count < self.least_steps or warming(run):
+            return
+        constant = constant_loss(run)
+        fifth = max(10, len(values) // 5)
+        whole, late = gain(values[: min(20, fifth)], values[-fifth:]), gain(values[fifth : 2 * fifth], values[-fifth:])
+        if math.isfinite(constant) and whole.last < self.solved * constant:
+            return
+        sure = whole.error < (1 - self.ratio) * abs(whole.first)
+        still = sure and whole.none and whole.last > whole.first - (1 - self.ratio) * abs(whole.first)
+        worse = math.isfinite(constant) and whole.last > 0.98 * constant and late.none and self._late(run)
+        if not (still or worse):
+            return
+        than = f"no better than a constant prediction ({constant:.4g})" if worse else f"what it was ({whole.first:.4g})"
+        yield Finding(
+            self.problem, run.step, f"After {count:,} steps the loss is {whole.last:.4g}, {than}.",
+            "critical" if worse and still else "warning" if run.loss not in {None, "other"} else "info",
+            numbers={"first": whole.first, "last": whole.last, "constant": constant},
+        )  # fmt: skip
+
+    def _late(self, run: Run) -> bool:
+        """Whether a fifth of the run has passed; of one whose length is not known an epoch, or 500 steps."""
+        count, epoch = run.series["loss"].count, run.facts.get("epoch_steps")
+        least = self.share * run.planned_steps if run.planned_steps else int(epoch) if epoch else 500
+        return count >= max(self.least_steps, round(least)) or bool(run.facts.get("ended"))
+
+
+@dataclass(frozen=True, slots=True)
+class OverRegularised:
+    """Weights that shrink to a fraction of what they were while little or nothing is learned: the decay is too strong."""
+
+    problem: str = "over_regularised"
+    needs: tuple[str, ...] = ("weight", "loss")
+    shrunk: float = 0.5
+    poor: float = 0.8
+    """Of the constant prediction's loss."""
+    samples: int = 20
+
+    def check(self, run: Run) -> Iterator[Finding]:
+        """Yield it where the median layer has half of its first norm or less."""
+        places = [p for p in matrices(run) if run.layers[p].optimized and not run.layers[p].zero]
+        rows, constant = run.series["weight"].rows, constant_loss(run)
+        if not places or len(rows) < self.samples or not math.isfinite(constant):
+            return
+        smooth = float(run.series["loss"].rows[-1, 1])
+        left = float(np.median(rows[-1, places] / np.maximum(rows[0, places], 1e-30)))
+        if left < self.shrunk and smooth > self.poor * constant:
+            words = f"Weights have shrunk to {left:.0%} of their first size, and the loss is {smooth:.4g} ({constant:.4g}: a guess)."
+            yield Finding(self.problem, run.step, words, numbers={"left": left, "loss": smooth}, confidence=LIKELY)
