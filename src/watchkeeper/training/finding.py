@@ -88,18 +88,19 @@ class Finding:
 
 
 OUTCOMES = frozenset({
-    "not_learning", "high_bias", "high_variance", "divergence", "loss_spike", "plateau", "oscillation", "overfitting",
+    "not_learning", "high_bias", "high_variance", "loss_spike", "plateau", "oscillation", "overfitting",
 })  # fmt: skip
 """Problems that something else explains, where anything does."""
 WORKINGS = frozenset({
-    "update_ratio", "vanishing_gradient", "exploding_gradient", "gradient_spike", "dead_units", "saturation", "initial_loss",
+    "divergence", "update_ratio", "vanishing_gradient", "exploding_gradient", "gradient_spike", "dead_units", "saturation", "initial_loss",
     "class_collapse", "non_finite", "clipping",
 })  # fmt: skip
 """Problems that show how a cause works."""
 
 
-def _depth(problem: str) -> int:
-    return 2 if problem in OUTCOMES else 1 if problem in WORKINGS else 0
+def _depth(finding: Finding) -> int:
+    idle = finding.problem == "unused_parameter" and finding.confidence < CERTAIN  # no gradient comes, for whatever reason
+    return 2 if finding.problem in OUTCOMES else 1 if finding.problem in WORKINGS or idle else 0
 
 
 class Findings:
@@ -135,7 +136,7 @@ class Findings:
         Within each of the three the surest and earliest comes first; information is left out.
         """
         told = [f for f in self._found.values() if f.severity != "info"]
-        return min(told, key=lambda f: (_depth(f.problem), -f.confidence, f.step, f.problem, f.layer or ""), default=None)
+        return min(told, key=lambda f: (_depth(f), -f.confidence, f.step, f.problem, f.layer or ""), default=None)
 
     @property
     def worst(self) -> Severity | None:

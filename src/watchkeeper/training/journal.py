@@ -15,7 +15,7 @@ from watchkeeper.training.run import Event, Layer, Run
 from watchkeeper.training.watching import Sink, Watching
 
 FORMAT = "watchkeeper.run/1"
-_WRITTEN_AS_LOSS = "loss"
+_WRITTEN_AS_LOSS, _WRITTEN_AS_VALIDATION = "loss", "validation/"
 HELD = 100
 """At most so many lines are lost with a process that is killed."""
 
@@ -141,6 +141,8 @@ def _replay(watching: Watching, content: dict[str, Any]) -> None:
         name, step, values = content["s"], int(content["t"]), [float(v) for v in content["v"]]
         if name == _WRITTEN_AS_LOSS:
             watching.loss(step, values[0])
+        elif name.startswith(_WRITTEN_AS_VALIDATION):
+            watching.validation(step, {name.removeprefix(_WRITTEN_AS_VALIDATION): values[0]})
         else:
             known = run.series[name].columns if name in run.series else content.get("c", ["value"])
             watching.add(name, step, values, known)

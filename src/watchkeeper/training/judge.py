@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from watchkeeper.training.detectors.classes import ClassCollapse, Unshuffled
+from watchkeeper.training.detectors.classes import ClassCollapse, LabelNoise, Unshuffled
 from watchkeeper.training.detectors.exact import SEEN
 from watchkeeper.training.detectors.gradients import (
     Clipping,
@@ -53,6 +53,7 @@ DETECTORS: tuple[Detector, ...] = (
     Overfitting(),
     BiasVariance(),
     ClassCollapse(),
+    LabelNoise(),
     Unshuffled(),
     LearningRate(),
     *SEEN,

@@ -13,7 +13,7 @@ from watchkeeper.training.run import Event, Run
 
 LOOK_EVERY = 50
 """So many steps lie between two looks at most; early in a run an eighth of its steps, and four at least."""
-SUSPECT, SUSPECT_EVERY = 1.5, 8
+SUSPECT, SUSPECT_EVERY = 1.5, 5
 """A loss so many times the smoothed one is looked at soon: once in so many steps."""
 _EARLY = frozenset({0, 1, 2, 4})
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
@@ -82,7 +82,7 @@ class Watching:
         if not abs(loss) < float("inf"):
             self._due = True
         elif step - self._looked >= SUSPECT_EVERY and abs(loss) > SUSPECT * abs(self.run.series["loss"].rows[-1, 1]):
-            self._due = step > 2 * SUSPECT_EVERY
+            self._due = step > 4 * SUSPECT_EVERY
         self.tick(step)
 
     def validation(self, step: int, metrics: Mapping[str, float]) -> None:

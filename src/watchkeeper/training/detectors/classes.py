@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from watchkeeper.sketches.kernel import Floats
+from watchkeeper.training.detectors.learning import gain
+from watchkeeper.training.detectors.protocol import target_shares
 from watchkeeper.training.finding import LIKELY, Finding
 from watchkeeper.training.run import Run
 
@@ -19,26 +22,83 @@ class ClassCollapse:
     needs: tuple[str, ...] = ("targets", "predictions")
     least: int = 10
     """Targets of a class, among the batches looked at, from which it must have been predicted sometimes."""
+    enough: int = 30
+    """With so many targets of a class no earlier batch is looked at."""
     share: float = 0.05
     samples: int = 20
     steps: int = 100
 
     def check(self, run: Run) -> Iterator[Finding]:
-        """Yield it over the later two thirds of the batches looked at, where half of the classes or more are missing."""
+        """Yield it where half of the classes or more are missing: of each, the latest batches that hold 30 targets of it.
+
+        The first third of the batches is left out.
+        """
         if not run.has("predictions", self.samples) or run.step < self.steps or run.facts.get("sequence"):
             return
         late = min(2 * len(run.series["predictions"]) // 3, 100)
-        wanted, given = (run.series[name].rows[-late:].sum(axis=0) for name in ("targets", "predictions"))
+        wanted, given = self._latest(*(run.series[name].rows[-late:] for name in ("targets", "predictions")))
         known = wanted >= self.least
         missing = known & (given < self.share * wanted)
         if known.sum() >= 2 and missing.sum() * 2 >= known.sum():
             names = ", ".join(run.series["targets"].columns[p] for p in np.flatnonzero(missing)[:5])
-            words = (
-                f"Class {names} has {int(wanted[missing].sum()):,} of {int(wanted.sum()):,} targets "
-                f"and {int(given[missing].sum()):,} of the predictions."
-            )
+            words = f"Class {names} has {int(wanted[missing].sum()):,} targets and {int(given[missing].sum()):,} predictions."
             numbers = {"missing": int(missing.sum()), "classes": int(known.sum())}
             yield Finding(self.problem, run.step, words, numbers=numbers, confidence=LIKELY)
+
+    def _latest(self, targets: Floats, predictions: Floats) -> tuple[Floats, Floats]:
+        """Return the counts by class over the last batches that hold enough of it."""
+        so_far = np.cumsum(targets[::-1], axis=0)
+        used = so_far - targets[::-1] < self.enough
+        return (targets[::-1] * used).sum(axis=0), (predictions[::-1] * used).sum(axis=0)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelNoise:
+    """Labels that the model contradicts as often where it is surest as elsewhere, though it has learned the rest.
+
+    Where classes overlap, mistakes gather in the rows that the model is unsure of; wrong labels spread evenly over all rows
+    (the idea behind confident learning: Northcutt and others, 2021). With two classes and two rows in five wrong, or with
+    classes that nobody can tell, there is no difference to see, and nothing is said.
+    """
+
+    problem: str = "label_noise"
+    needs: tuple[str, ...] = ("certain", "loss")
+    wrong: float = 0.08
+    """Of the quarter of rows that the model is surest of."""
+    even: float = 0.4
+    """Of the share wrong among all rows."""
+    learned: float = 0.4
+    """Of what lies between a guess and no mistake, in the surest quarter."""
+    rows: int = 120
+    samples: int = 24
+
+    def check(self, run: Run) -> Iterator[Finding]:
+        """Yield it once the loss falls slowly: by less than 5 % from one fifth of the run to the next."""
+        series = run.series["certain"]
+        if len(series) < 20 + self.samples or run.facts.get("sequence") or not self._slow(run):
+            return
+        rows, wrong, surest, surest_wrong = (float(v) for v in series.rows[-self.samples :].sum(axis=0))
+        if surest < self.rows or wrong == 0:
+            return
+        everywhere, top = wrong / rows, surest_wrong / surest
+        shares = target_shares(run)
+        guess = 1 - float(shares.max()) if shares is not None else 1 - 1 / (run.classes or 2)
+        least = top - 1.64 * float(np.sqrt(top * (1 - top) / surest))
+        if least > self.wrong and top > self.even * everywhere and top < (1 - self.learned) * guess:
+            words = (
+                f"{top:.0%} of the rows that the model is surest of have another label, and {everywhere:.0%} of all: "
+                "as if labels were wrong at random."
+            )
+            numbers = {"surest_wrong": top, "wrong": everywhere, "rows": surest}
+            yield Finding(self.problem, run.step, words, numbers=numbers, confidence=LIKELY)
+
+    def _slow(self, run: Run) -> bool:
+        values = run.series["loss"].values
+        fifth = len(values) // 5
+        if fifth < 20:
+            return False
+        late = gain(values[-2 * fifth : -fifth], values[-fifth:])
+        return late.first - late.last < 0.05 * abs(late.first)
 
 
 @dataclass(frozen=True, slots=True)

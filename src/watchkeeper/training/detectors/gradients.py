@@ -10,7 +10,7 @@ import numpy as np
 from watchkeeper.sketches.kernel import Floats
 from watchkeeper.training.detectors.learning import gain
 from watchkeeper.training.detectors.protocol import TINY, constant_loss, matrices, rms, robust, warming
-from watchkeeper.training.finding import CERTAIN, LIKELY, Finding
+from watchkeeper.training.finding import CERTAIN, LIKELY, POSSIBLE, Finding
 from watchkeeper.training.run import Run
 
 
@@ -44,13 +44,18 @@ class GradientSpike:
 
 @dataclass(frozen=True, slots=True)
 class ExplodingGradient:
-    """Gradients grew a hundredfold since the start, or are far greater in the first layer than in the last."""
+    """Gradients grew a hundredfold, are far greater in the first layer than in the last, or than the loss and weights explain.
+
+    The last is the elasticity of the loss: ``|g| |w| / loss`` says by how many per cent it changes where weights change by one.
+    It is about 1 in networks that train; 1.5 to the power of 16 steps of time make it hundreds.
+    """
 
     problem: str = "exploding_gradient"
     needs: tuple[str, ...] = ("gradient",)
     growth: float = 100.0
     across: float = 70.0
     large: float = 1e3
+    elastic: float = 40.0
     samples: int = 5
 
     def check(self, run: Run) -> Iterator[Finding]:
@@ -67,6 +72,11 @@ class ExplodingGradient:
                     self.problem, run.step, words, "critical", numbers={"first": then, "now": now}, symptom=True
                 )
                 return
+        elastic = self._elasticity(run)
+        if elastic > self.elastic:
+            words = f"The loss changes by {elastic:.3g} % where weights change by 1 %: gradients grow on their way back."
+            yield Finding(self.problem, run.step, words, "warning", numbers={"elasticity": elastic})
+            return
         places = matrices(run)
         if len(places) >= 2:
             ratio = _ends(rms(run, "gradient", self.samples, places))
@@ -77,6 +87,18 @@ class ExplodingGradient:
                 )
                 numbers = {"ratio": float(np.median(ratio)), "norm": now}
                 yield Finding(self.problem, run.step, words, "critical", first, numbers, symptom=True)
+
+
+    def _elasticity(self, run: Run) -> float:
+        """Return the least over the last samples of that of the layer where it is greatest; 0 where the loss has no scale."""
+        constant = constant_loss(run)
+        if not (run.has("weight", self.samples) and run.has("loss", self.samples) and np.isfinite(constant)):
+            return 0.0
+        series, loss = run.series["gradient"], run.series["loss"]
+        at = np.searchsorted(loss.steps, series.steps[-self.samples :]).clip(max=len(loss) - 1)
+        scale = np.maximum(np.abs(loss.values[at]), constant)
+        both = (series.rows[-self.samples :] * run.series["weight"].rows[-self.samples :]).max(axis=1)
+        return float((both / scale).min()) if np.isfinite(both / scale).all() else 0.0
 
 
 def _ends(values: Floats) -> Floats:
@@ -155,7 +177,10 @@ class UpdateRatio:
 
     def _tell(self, run: Run, ratio: float, *, symptom: bool = True) -> Finding:
         words = f"A step moves weights by {10**ratio:.1e} of their size, where 1e-5 to 1e-1 is usual."
-        return Finding(self.problem, run.step, words, numbers={"ratio": 10**ratio}, symptom=symptom)
+        confidence = POSSIBLE if symptom else LIKELY
+        return Finding(
+            self.problem, run.step, words, numbers={"ratio": 10**ratio}, confidence=confidence, symptom=symptom
+        )
 
 
 def _stands(run: Run) -> bool:

@@ -55,22 +55,22 @@ class NotLearning:
     solved: float = 0.7
     """Of the constant prediction's loss: below, the model knows something already and may stand still."""
     share: float = 0.2
-    """Of the planned steps: from there on a loss that stands at the constant prediction's is told."""
+    """Of the planned steps: from there on a loss that stands is told."""
 
     def check(self, run: Run) -> Iterator[Finding]:
-        """Yield it from 50 losses on, while the rate is not rising; only as information for losses that need not fall."""
+        """Yield it from a fifth of the run on, while the rate is not rising; only as information for losses that need not fall."""
         series = run.series["loss"]
         count, values = series.count, series.values
-        if count < self.least_steps or warming(run):
+        if not self._late(run) or warming(run):
             return
         constant = constant_loss(run)
         fifth = max(10, len(values) // 5)
         whole, late = gain(values[: min(20, fifth)], values[-fifth:]), gain(values[fifth : 2 * fifth], values[-fifth:])
         if math.isfinite(constant) and whole.last < self.solved * constant:
             return
-        sure = whole.error < (1 - self.ratio) * abs(whole.first)
+        sure = 2 * whole.error < (1 - self.ratio) * abs(whole.first)
         still = sure and whole.none and whole.last > whole.first - (1 - self.ratio) * abs(whole.first)
-        worse = math.isfinite(constant) and whole.last > 0.98 * constant and late.none and self._late(run)
+        worse = math.isfinite(constant) and whole.last > 0.98 * constant and late.none
         if not (still or worse):
             return
         than = f"no better than a constant prediction ({constant:.4g})" if worse else f"what it was ({whole.first:.4g})"
@@ -93,6 +93,7 @@ class OverRegularised:
 
     problem: str = "over_regularised"
     needs: tuple[str, ...] = ("weight", "loss")
+    decay: float = 0.05
     shrunk: float = 0.5
     poor: float = 0.8
     """Of the constant prediction's loss."""
@@ -100,6 +101,8 @@ class OverRegularised:
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it where the median layer has half of its first norm or less."""
+        if not run.facts.get("weight_decay", 0) > self.decay:
+            return
         places = [p for p in matrices(run) if run.layers[p].optimized and not run.layers[p].zero]
         rows, constant = run.series["weight"].rows, constant_loss(run)
         if not places or len(rows) < self.samples or not math.isfinite(constant):

@@ -10,7 +10,7 @@ import numpy as np
 
 from watchkeeper.sketches.kernel import Floats
 from watchkeeper.training.detectors.protocol import constant_loss, robust
-from watchkeeper.training.finding import CERTAIN, POSSIBLE, Finding
+from watchkeeper.training.finding import CERTAIN, POSSIBLE, Finding, Severity
 from watchkeeper.training.run import Run
 
 LEAST_LOSS = {"cross_entropy": 0.0, "nll": 0.0, "bce": 0.0, "bce_logits": 0.0, "mse": 0.0, "mae": 0.0}
@@ -24,7 +24,7 @@ class NonFinite:
     problem: str = "non_finite"
     needs: tuple[str, ...] = ("loss",)
     lasting: int = 3
-    """Losses in a row; one alone is usual where a scaler skips steps, or a target is longer than its input."""
+    """Losses in a row; one alone is usual for some losses, such as where a target is longer than its input."""
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield the first of each."""
@@ -37,8 +37,9 @@ class NonFinite:
         first = int(np.argmax(bad))
         step, value = int(series.steps[first]), float(series.values[first])
         lasting = bool(bad[-self.lasting :].all()) and len(bad) >= self.lasting
+        once: Severity = "info" if run.loss in {None, "other"} else "warning"
         words = f"The loss is {value}{'' if lasting else ', once: the next may be well again'}."
-        yield Finding(self.problem, step, words, "critical" if lasting else "info", None, {"loss": value}, CERTAIN)
+        yield Finding(self.problem, step, words, "critical" if lasting else once, None, {"loss": value}, CERTAIN)
 
 
 def _median(values: Floats) -> float:

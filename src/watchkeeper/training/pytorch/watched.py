@@ -92,6 +92,7 @@ def _run(
         "normalised": models.normalised_first(base),
         "epoch_steps": settings.epoch_steps,
         "resumed": settings.resumed,
+        "weight_decay": max((float(g.get("weight_decay", 0)) for o in optimizers for g in o.param_groups), default=0.0),
     }
     return run
 
