@@ -90,7 +90,8 @@ def _deep(program: Program) -> Program | None:
     for a, b in zip(sizes[:-1], sizes[1:], strict=True):
         layers += [nn.Linear(a, b), nn.Sigmoid()]
     model: nn.Module = nn.Sequential(*layers, nn.Linear(32, outputs))
-    return replace(program, model=Flat(model) if y.dim() == 1 and y.is_floating_point() else model, layer="1")
+    flat = y.dim() == 1 and y.is_floating_point()
+    return replace(program, model=Flat(model) if flat else model, layer="body.1" if flat else "1")
 
 
 def _dead(program: Program) -> Program | None:

@@ -100,6 +100,8 @@ WORKINGS = frozenset({
 
 def _depth(finding: Finding) -> int:
     idle = finding.problem == "unused_parameter" and finding.confidence < CERTAIN  # no gradient comes, for whatever reason
+    if finding.confidence <= POSSIBLE:
+        return 3
     return 2 if finding.problem in OUTCOMES else 1 if finding.problem in WORKINGS or idle else 0
 
 
@@ -133,7 +135,7 @@ class Findings:
     def diagnosis(self) -> Finding | None:
         """What most likely explains the rest: a cause before its workings, these before what comes of them; None: all is well.
 
-        Within each of the three the surest and earliest comes first; information is left out.
+        Within each of the three the surest and earliest comes first; hints come last, and information is left out.
         """
         told = [f for f in self._found.values() if f.severity != "info"]
         return min(told, key=lambda f: (_depth(f), -f.confidence, f.step, f.problem, f.layer or ""), default=None)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchkeeper.sketches.kernel import Floats
-from watchkeeper.training.detectors.learning import gain
+from watchkeeper.training.detectors.learning import falls
 from watchkeeper.training.detectors.protocol import target_shares
 from watchkeeper.training.finding import LIKELY, Finding
 from watchkeeper.training.run import Run
@@ -19,7 +19,7 @@ class ClassCollapse:
     """A class that has its share of the targets and is never predicted."""
 
     problem: str = "class_collapse"
-    needs: tuple[str, ...] = ("targets", "predictions")
+    needs: tuple[str, ...] = ("targets", "predictions", "loss")
     least: int = 10
     """Targets of a class, among the batches looked at, from which it must have been predicted sometimes."""
     enough: int = 30
@@ -31,9 +31,11 @@ class ClassCollapse:
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it where half of the classes or more are missing: of each, the latest batches that hold 30 targets of it.
 
-        The first third of the batches is left out.
+        The first third of the batches is left out, and nothing is said while the loss falls.
         """
         if not run.has("predictions", self.samples) or run.step < self.steps or run.facts.get("sequence"):
+            return
+        if falls(run.series["loss"].values):
             return
         late = min(2 * len(run.series["predictions"]) // 3, 100)
         wanted, given = self._latest(*(run.series[name].rows[-late:] for name in ("targets", "predictions")))
@@ -69,13 +71,15 @@ class LabelNoise:
     """Of the share wrong among all rows."""
     learned: float = 0.4
     """Of what lies between a guess and no mistake, in the surest quarter."""
+    near: float = 1.2
+    """Of the best smoothed loss: above, something else has happened."""
     rows: int = 120
     samples: int = 24
 
     def check(self, run: Run) -> Iterator[Finding]:
-        """Yield it once the loss falls slowly: by less than 5 % from one fifth of the run to the next."""
+        """Yield it once the loss has settled near its best."""
         series = run.series["certain"]
-        if len(series) < 20 + self.samples or run.facts.get("sequence") or not self._slow(run):
+        if len(series) < 20 + self.samples or run.facts.get("sequence") or not self._settled(run):
             return
         rows, wrong, surest, surest_wrong = (float(v) for v in series.rows[-self.samples :].sum(axis=0))
         if surest < self.rows or wrong == 0:
@@ -92,13 +96,9 @@ class LabelNoise:
             numbers = {"surest_wrong": top, "wrong": everywhere, "rows": surest}
             yield Finding(self.problem, run.step, words, numbers=numbers, confidence=LIKELY)
 
-    def _slow(self, run: Run) -> bool:
-        values = run.series["loss"].values
-        fifth = len(values) // 5
-        if fifth < 20:
-            return False
-        late = gain(values[-2 * fifth : -fifth], values[-fifth:])
-        return late.first - late.last < 0.05 * abs(late.first)
+    def _settled(self, run: Run) -> bool:
+        smooth = float(run.series["loss"].rows[-1, 1])
+        return not falls(run.series["loss"].values) and smooth < self.near * run.best_smooth
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,6 +139,10 @@ class VanishingGradient:
         yield Finding(self.problem, run.step, words, "critical" if still else "warning", name, numbers, symptom=True)
 
 
+SURER = 0.6
+"""Of small steps: surer than a hint, and less sure than what may be their reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpdateRatio:
     """A step moves weights by far more or far less than is usual beside their size."""
@@ -177,7 +181,7 @@ class UpdateRatio:
 
     def _tell(self, run: Run, ratio: float, *, symptom: bool = True) -> Finding:
         words = f"A step moves weights by {10**ratio:.1e} of their size, where 1e-5 to 1e-1 is usual."
-        confidence = POSSIBLE if symptom else LIKELY
+        confidence = POSSIBLE if symptom else SURER if ratio < 0 else LIKELY
         return Finding(
             self.problem, run.step, words, numbers={"ratio": 10**ratio}, confidence=confidence, symptom=symptom
         )

@@ -38,6 +38,27 @@ def gain(before: Floats, after: Floats) -> Gain:
     return Gain(_trimmed(both[0]), _trimmed(both[1]), noise * math.sqrt(1 / len(both[0]) + 1 / len(both[1])))
 
 
+def trend(values: Floats) -> float:
+    """Return how surely losses rise or fall: Spearman's rank correlation with time, in standard errors (below -1.64: falls).
+
+    Of a long run 400 losses, spread evenly, are looked at.
+    """
+    values = values[np.isfinite(values)][:: max(1, len(values) // 400)]
+    if len(values) < 10 or values.min() == values.max():
+        return 0.0
+    ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable")
+    return float(np.corrcoef(ranks, np.arange(len(ranks)))[0, 1]) * math.sqrt(len(values) - 1)
+
+
+def falls(values: Floats, share: float = 0.05) -> bool:
+    """Whether a loss falls still: by 5 % and more from its last fifth but one to its last; of fewer than 100 it may."""
+    fifth = len(values) // 5
+    if fifth < 20:
+        return True
+    late = gain(values[-2 * fifth : -fifth], values[-fifth:])
+    return not late.first - late.last < share * abs(late.first)
+
+
 def _trimmed(values: Floats) -> float:
     ordered = np.sort(values)
     cut = len(ordered) // 10
@@ -69,7 +90,7 @@ class NotLearning:
         if math.isfinite(constant) and whole.last < self.solved * constant:
             return
         sure = 2 * whole.error < (1 - self.ratio) * abs(whole.first)
-        still = sure and whole.none and whole.last > whole.first - (1 - self.ratio) * abs(whole.first)
+        still = sure and whole.none and trend(values) > -1.64 and whole.last > whole.first - (1 - self.ratio) * abs(whole.first)
         worse = math.isfinite(constant) and whole.last > 0.98 * constant and late.none
         if not (still or worse):
             return

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchkeeper.training.detectors.protocol import constant_loss
-from watchkeeper.training.finding import CERTAIN, LIKELY, Finding, Severity
+from watchkeeper.training.finding import CERTAIN, LIKELY, POSSIBLE, Finding, Severity
 from watchkeeper.training.run import Run
 
 
@@ -85,7 +85,7 @@ class Initialisation:
             if len(known) >= 3 and known.max() > self.across * known.min() and len(known) == len(first):
                 words = f"The first activations have spreads from {known.min():.2g} to {known.max():.2g}, by layer."
                 numbers = {"least": float(known.min()), "most": float(known.max())}
-                yield Finding(self.problem, 0, words, "warning", None, numbers, LIKELY, symptom=True)
+                yield Finding(self.problem, 0, words, "warning", None, numbers, POSSIBLE, symptom=True)
 
 
 def _replaced(run: Run) -> bool:
