@@ -17,7 +17,7 @@ from benchmarks.training.planted import FAULTS, Fault
 from benchmarks.training.recording import Case, controls, planted, traces
 from benchmarks.training.scoring import Judged, Score, harmed, judged, layer_of, wilson
 
-FAULT_SEEDS, HEALTHY_SEEDS = 5, 6
+FAULT_SEEDS, HEALTHY_SEEDS = 2, 2
 QUICK_BASES, QUICK_KINDS = ("logistic", "bag"), ("plain_sgd", "easy", "frozen", "ten_steps")
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from benchmarks.training.bases import Flat, Recurrent, Transformer
 from benchmarks.training.program import Batch, Program
+from benchmarks.training.ranks import out_of_step
 
 Change = Callable[[Program], Program | None]
 Harm = Literal["always", "worse", "overfits", "never says"]
@@ -452,6 +453,7 @@ FAULTS = (
     _fault("F19", "corrupted shard", _shard, "loss_spike gradient_spike divergence", 160, harm="always"),
     _fault("F20", "weight decay 1", _heavy, "over_regularised not_learning high_bias", 0.2, harm="worse"),
     _fault("F21", "99:1, never said", _rare, "class_collapse", 0.5, harm="never says"),
+    _fault("F22", "a rank's weights differ", out_of_step, "rank_desync", 1, exact=True),
     _fault("F23", "sorted, unshuffled", _sorted, "unshuffled oscillation loss_spike", 250, harm="always"),
 )  # fmt: skip
 

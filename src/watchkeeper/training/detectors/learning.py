@@ -14,6 +14,10 @@ from watchkeeper.training.finding import LIKELY, Finding
 from watchkeeper.training.run import Run
 
 
+FALLING = -1.64
+"""Of :func:`trend`: below, a loss falls."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gain:
     """By how much a loss fell from one stretch of a run to a later one, and the standard error of that."""
@@ -39,7 +43,7 @@ def gain(before: Floats, after: Floats) -> Gain:
 
 
 def trend(values: Floats) -> float:
-    """Return how surely losses rise or fall: Spearman's rank correlation with time, in standard errors (below -1.64: falls).
+    """Return how surely losses rise or fall: Spearman's rank correlation with time, in standard errors.
 
     Of a long run 400 losses, spread evenly, are looked at.
     """
@@ -89,9 +93,8 @@ class NotLearning:
         whole, late = gain(values[: min(20, fifth)], values[-fifth:]), gain(values[fifth : 2 * fifth], values[-fifth:])
         if math.isfinite(constant) and whole.last < self.solved * constant:
             return
-        sure = 2 * whole.error < (1 - self.ratio) * abs(whole.first)
-        still = sure and whole.none and trend(values) > -1.64 and whole.last > whole.first - (1 - self.ratio) * abs(whole.first)
-        worse = math.isfinite(constant) and whole.last > 0.98 * constant and late.none
+        still = self._stands(whole) and trend(values) > FALLING
+        worse = whole.last > 0.98 * constant and self._stands(late) and trend(values[fifth:]) > FALLING
         if not (still or worse):
             return
         than = f"no better than a constant prediction ({constant:.4g})" if worse else f"what it was ({whole.first:.4g})"
@@ -100,6 +103,11 @@ class NotLearning:
             "critical" if worse and still else "warning" if run.loss not in {None, "other"} else "info",
             numbers={"first": whole.first, "last": whole.last, "constant": constant},
         )  # fmt: skip
+
+    def _stands(self, found: Gain) -> bool:
+        """Whether there was no fall of 5 % and none of two errors, and losses scatter so little that one would have shown."""
+        least = (1 - self.ratio) * abs(found.first)
+        return found.none and found.first - found.last < least and 2 * found.error < least
 
     def _late(self, run: Run) -> bool:
         """Whether a fifth of the run has passed; of one whose length is not known an epoch, or 500 steps."""
