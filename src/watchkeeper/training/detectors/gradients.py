@@ -97,6 +97,8 @@ class ExplodingGradient:
         series, loss = run.series["gradient"], run.series["loss"]
         at = np.searchsorted(loss.steps, series.steps[-self.samples :]).clip(max=len(loss) - 1)
         scale = np.maximum(np.abs(loss.values[at]), constant)
+        if not (scale > 0).all():
+            return 0.0
         both = (series.rows[-self.samples :] * run.series["weight"].rows[-self.samples :]).max(axis=1)
         return float((both / scale).min()) if np.isfinite(both / scale).all() else 0.0
 

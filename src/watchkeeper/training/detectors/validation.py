@@ -21,12 +21,13 @@ class Overfitting:
     needs: tuple[str, ...] = ("loss", "validation/loss")
     above: float = 0.05
     times: int = 3
-    deviations: float = 2.5
+    deviations: float = 3.0
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it with the best step, where the last three evaluations lie 5 % above the best in the mean, and at the end.
 
-        The 5 % are to be 2.5 standard deviations too, by the scatter from evaluation to evaluation.
+        Their mean is to lie three standard errors above that of the best and its neighbours too, by the scatter from evaluation
+        to evaluation: the least of many noisy numbers alone is always low.
         """
         held, loss = run.series["validation/loss"], run.series["loss"]
         if len(held) <= self.times or len(loss) < 10:
@@ -34,9 +35,11 @@ class Overfitting:
         best = int(np.nanargmin(held.values))
         value, step = float(held.values[best]), int(held.steps[best])
         margin = self.above * abs(value) if run.loss != "other" else self.above * float(np.ptp(held.values))
-        margin = max(margin, self.deviations * robust(np.diff(held.values))[1] / math.sqrt(2))
-        after = held.values[-self.times :]
+        after, around = held.values[-self.times :], float(np.mean(held.values[max(0, best - 1) : best + 2]))
         if len(held) - 1 - best < self.times or not min(after.mean(), after[-1]) > value + margin:
+            return
+        error = robust(np.diff(held.values))[1] / math.sqrt(2) * math.sqrt(2 / self.times)
+        if after.mean() < around + self.deviations * error:
             return
         smooth = loss.rows[:, 1]
         then = float(np.interp(step, loss.steps, smooth))
