@@ -300,7 +300,7 @@ def _held_inside(program: Program) -> Program:
 
 
 def _left_out(program: Program) -> Program | None:
-    names = [n for n, p in program.model.named_parameters() if p.dim() > 1]
+    names = [n for n, p in program.model.named_parameters() if p.dim() > 1 and "." in n]
     if len(names) < 2:
         return None
     module = names[0].rpartition(".")[0]

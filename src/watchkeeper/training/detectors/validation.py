@@ -21,12 +21,12 @@ class Overfitting:
     needs: tuple[str, ...] = ("loss", "validation/loss")
     above: float = 0.05
     times: int = 3
-    deviations: float = 3.0
+    deviations: float = 5.0
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it with the best step, where the last three evaluations lie 5 % above the best in the mean, and at the end.
 
-        Their mean is to lie three standard errors above that of the best and its neighbours too, by the scatter from evaluation
+        Their mean is to lie five standard errors above that of the best and its neighbours too, by the scatter from evaluation
         to evaluation: the least of many noisy numbers alone is always low.
         """
         held, loss = run.series["validation/loss"], run.series["loss"]
