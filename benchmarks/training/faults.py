@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.training.others import MISSING, OTHERS
+from benchmarks.training.classic import CLASSIC_FAULTS, LEFT_OUT
 from benchmarks.training.planted import FAULTS, Fault
-from benchmarks.training.recording import Case, controls, planted, traces
+from benchmarks.training.recording import Case, controls, planted, planted_classic, traces
 from benchmarks.training.scoring import Judged, Score, harmed, judged, layer_of, wilson
 
-FAULT_SEEDS, HEALTHY_SEEDS = 2, 2
+FAULT_SEEDS, HEALTHY_SEEDS = 2, 5
 QUICK_BASES, QUICK_KINDS = ("logistic", "bag"), ("plain_sgd", "easy", "frozen", "ten_steps")
 
 
@@ -40,7 +41,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _cases(chosen: argparse.Namespace) -> tuple[list[Case], list[Case]]:
     if chosen.quick:
         return controls([0], (*QUICK_BASES, *QUICK_KINDS)), planted([0], QUICK_BASES)
-    healthy, faulty = controls(range(HEALTHY_SEEDS)), planted(range(FAULT_SEEDS))
+    healthy = controls(range(HEALTHY_SEEDS))
+    faulty = planted(range(FAULT_SEEDS)) + planted_classic(range(FAULT_SEEDS))
     if chosen.only is not None:
         wanted = chosen.only == "tuning"
         return [c for c in healthy if c.tuning == wanted], [c for c in faulty if c.tuning == wanted]
@@ -59,12 +61,14 @@ def _print(chosen: argparse.Namespace, folder: Path) -> None:
             print(f"\n## {'Tuning' if tuning else 'Scored'} half\n")
             tell_faults(score(faults, well, paths, details=chosen.details))
             tell_healthy(found, details=chosen.details)
+    if LEFT_OUT:
+        print(f"\nNot installed, and left out: {', '.join(LEFT_OUT)}.")
     print(f"\nNot in the traces, so not run of the others: {MISSING}.")
 
 
 def score(faulty: list[Case], well: dict[Case, Judged], paths: dict[Case, Path], *, details: bool) -> dict[Fault, Score]:
     """Return the score of each fault."""
-    scores: dict[Fault, Score] = {fault: Score() for fault in FAULTS}
+    scores: dict[Fault, Score] = {fault: Score() for fault in (*FAULTS, *CLASSIC_FAULTS)}
     for case in faulty:
         assert case.fault is not None
         found, now = judged(paths[case]), scores[case.fault]
@@ -88,14 +92,14 @@ def _share(hits: int, of: int) -> str:
 def _line(name: str, problems: str, s: Score) -> str:
     spent = f"{int(np.median(s.steps))}" if s.steps else "-"
     others = " | ".join(_share(s.others.get(system, 0), s.runs) for system in OTHERS)
-    shares = f"{_share(s.named, s.runs)} | {_share(s.top, s.runs)} | {_share(s.placed, s.layered)}"
+    shares = f"{_share(s.named, s.runs)} | {_share(s.late, s.runs)} | {_share(s.top, s.runs)} | {_share(s.placed, s.layered)}"
     return f"| {name} | {problems} | {s.runs} ({s.harmless}) | {shares} | {spent} | {others} |"
 
 
 def tell_faults(scores: dict[Fault, Score]) -> None:
     """Print the table of faults, and the two totals that goals are set for."""
-    print(f"| fault | named by | runs (did no harm) | named in time | first | layer | steps | {' | '.join(OTHERS)} |")
-    print("|---|---|--:|--:|--:|--:|--:|" + "--:|" * len(OTHERS))
+    print(f"| fault | named by | runs (did no harm) | named in time | at all | diagnosis | layer | steps | {' | '.join(OTHERS)} |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|" + "--:|" * len(OTHERS))
     for fault, found in scores.items():
         print(_line(f"{fault.id} {fault.name}", ", ".join(sorted(fault.problems)[:2]), found))
     for exact, name in ((True, "exact oracles"), (False, "statistical")):

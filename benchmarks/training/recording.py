@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.training.bases import BASES, TUNING
+from benchmarks.training.classic import CLASSIC, CLASSIC_FAULTS, TUNING_CLASSIC
 from benchmarks.training.healthy import KINDS, TUNING_KINDS
 from benchmarks.training.planted import FAULTS, Fault
 from benchmarks.training.program import Program, record
@@ -33,7 +34,7 @@ class Case:
     @property
     def tuning(self) -> bool:
         """Whether it belongs to the half that thresholds were set on."""
-        return self.base in TUNING or self.base in TUNING_KINDS
+        return self.base in TUNING | TUNING_KINDS | TUNING_CLASSIC
 
     @property
     def name(self) -> str:
@@ -49,7 +50,7 @@ class Case:
     def program(self) -> Program | None:
         """Make the program; None where the fault does not apply to it."""
         torch.manual_seed(zlib.crc32(self.base.encode()) % 10_000 + 100_000 * self.seed)
-        program = {**BASES, **KINDS}[self.base]()
+        program = {**BASES, **KINDS, **CLASSIC}[self.base]()
         return self.fault.change(program) if self.fault else program
 
 
@@ -58,7 +59,12 @@ def planted(seeds: Iterable[int], bases: Iterable[str] = BASES, faults: Iterable
     return [Case(base, seed, fault) for base in bases for fault in faults for seed in seeds]
 
 
-def controls(seeds: Iterable[int], kinds: Iterable[str] = (*BASES, *KINDS)) -> list[Case]:
+def planted_classic(seeds: Iterable[int]) -> list[Case]:
+    """Return the runs of models without gradients that have a fault."""
+    return planted(seeds, CLASSIC, CLASSIC_FAULTS)
+
+
+def controls(seeds: Iterable[int], kinds: Iterable[str] = (*BASES, *KINDS, *CLASSIC)) -> list[Case]:
     """Return the healthy runs."""
     return [Case(kind, seed) for kind in kinds for seed in seeds]
 

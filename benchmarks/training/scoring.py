@@ -94,11 +94,12 @@ def harmed(fault: Fault, run: Run, twin: Run) -> bool:
 
 @dataclass
 class Score:
-    """Of one fault: how many runs counted, were named, in time, first of all, at the right layer; and after how many steps."""
+    """Of one fault: how many runs counted, were named in time, or at all, by the diagnosis, at the right layer; and after how many steps."""
 
     runs: int = 0
     harmless: int = 0
     named: int = 0
+    late: int = 0
     top: int = 0
     layered: int = 0
     placed: int = 0
@@ -109,6 +110,7 @@ class Score:
         """Add one run."""
         by = by_step(fault, planned, _held(found.run))
         self.runs += 1
+        self.late += any(problem in fault.problems for _, problem, _ in found.alarms)
         right = [(step, where) for step, problem, where in found.alarms if problem in fault.problems and step <= by]
         if right:
             self.named += 1
@@ -125,7 +127,7 @@ class Score:
         """Return both together."""
         systems = {*self.others, *other.others}
         return Score(
-            self.runs + other.runs, self.harmless + other.harmless, self.named + other.named, self.top + other.top,
+            self.runs + other.runs, self.harmless + other.harmless, self.named + other.named, self.late + other.late, self.top + other.top,
             self.layered + other.layered, self.placed + other.placed, self.steps + other.steps,
             {s: self.others.get(s, 0) + other.others.get(s, 0) for s in systems},
         )  # fmt: skip

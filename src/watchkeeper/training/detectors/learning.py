@@ -28,8 +28,8 @@ class Gain:
 
     @property
     def none(self) -> bool:
-        """Whether it fell by less than twice its error."""
-        return self.first - self.last < 2 * self.error
+        """Whether it fell by less than twice its error, or by next to nothing: half a per cent."""
+        return self.first - self.last < max(2 * self.error, 0.005 * abs(self.first))
 
 
 def gain(before: Floats, after: Floats) -> Gain:
@@ -79,6 +79,8 @@ class NotLearning:
     least_steps: int = 50
     solved: float = 0.7
     """Of the constant prediction's loss: below, the model knows something already and may stand still."""
+    above: float = 1.2
+    """Of the same: a loss that stays so high and does not fall is told, however much it scatters."""
     share: float = 0.2
     """Of the planned steps: from there on a loss that stands is told."""
 
@@ -93,8 +95,9 @@ class NotLearning:
         whole, late = gain(values[: min(20, fifth)], values[-fifth:]), gain(values[fifth : 2 * fifth], values[-fifth:])
         if math.isfinite(constant) and whole.last < self.solved * constant:
             return
-        still = self._stands(whole) and trend(values) > FALLING
-        worse = whole.last > 0.98 * constant and self._stands(late) and trend(values[fifth:]) > FALLING
+        still = self._stands(whole, values)
+        worse = whole.last > 0.98 * constant and self._stands(late, values[fifth:])
+        worse |= whole.last - 2 * whole.error > self.above * constant and trend(values[fifth:]) > FALLING
         if not (still or worse):
             return
         than = f"no better than a constant prediction ({constant:.4g})" if worse else f"what it was ({whole.first:.4g})"
@@ -104,10 +107,11 @@ class NotLearning:
             numbers={"first": whole.first, "last": whole.last, "constant": constant},
         )  # fmt: skip
 
-    def _stands(self, found: Gain) -> bool:
-        """Whether there was no fall of 5 % and none of two errors, and losses scatter so little that one would have shown."""
-        least = (1 - self.ratio) * abs(found.first)
-        return found.none and found.first - found.last < least and 2 * found.error < least
+    def _stands(self, found: Gain, values: Floats) -> bool:
+        """Whether there was no fall of 5 % and none of two errors, no trend, and so little scatter that a fall would show."""
+        least, fall = (1 - self.ratio) * abs(found.first), found.first - found.last
+        still = fall < 0.005 * abs(found.first) or trend(values) > FALLING
+        return found.none and still and fall < least and 2 * found.error < least
 
     def _late(self, run: Run) -> bool:
         """Whether a fifth of the run has passed; of one whose length is not known an epoch, or 500 steps."""
