@@ -18,7 +18,7 @@ from benchmarks.training.planted import FAULTS, Fault
 from benchmarks.training.recording import Case, controls, planted, planted_classic, traces
 from benchmarks.training.scoring import Judged, Score, harmed, judged, layer_of, wilson
 
-FAULT_SEEDS, HEALTHY_SEEDS = 2, 5
+FAULT_SEEDS, HEALTHY_SEEDS = 3, 5
 QUICK_BASES, QUICK_KINDS = ("logistic", "bag"), ("plain_sgd", "easy", "frozen", "ten_steps")
 
 

@@ -28,8 +28,8 @@ class Gain:
 
     @property
     def none(self) -> bool:
-        """Whether it fell by less than twice its error, or by next to nothing: half a per cent."""
-        return self.first - self.last < max(2 * self.error, 0.005 * abs(self.first))
+        """Whether it fell by less than twice its error, or by next to nothing: a thousandth."""
+        return self.first - self.last < max(2 * self.error, 0.001 * abs(self.first))
 
 
 def gain(before: Floats, after: Floats) -> Gain:
@@ -110,7 +110,7 @@ class NotLearning:
     def _stands(self, found: Gain, values: Floats) -> bool:
         """Whether there was no fall of 5 % and none of two errors, no trend, and so little scatter that a fall would show."""
         least, fall = (1 - self.ratio) * abs(found.first), found.first - found.last
-        still = fall < 0.005 * abs(found.first) or trend(values) > FALLING
+        still = fall < 0.001 * abs(found.first) or trend(values) > FALLING
         return found.none and still and fall < least and 2 * found.error < least
 
     def _late(self, run: Run) -> bool:
