@@ -37,9 +37,7 @@ def pictures(rows: int, channels: int, side: int, classes: int, noise: float = 1
 def mlp() -> Program:
     """Tabular classes, two hidden layers with ReLU and dropout, Adam."""
     train, held = split(*teacher(ROWS, 20, 4))
-    model = nn.Sequential(
-        nn.Linear(20, 64), nn.ReLU(), nn.Dropout(0.1), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 4)
-    )
+    model = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Dropout(0.1), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 4))
     return Program(model, nn.CrossEntropyLoss(), train, held, lambda p: torch.optim.Adam(p, lr=3e-3))
 
 
@@ -162,9 +160,7 @@ def logistic() -> Program:
     x = torch.randn(ROWS, 20)
     y = (torch.rand(len(x)) < torch.sigmoid(3 * x @ torch.randn(20) / math.sqrt(20))).float()
     train, held = split(x, y)
-    return Program(
-        Flat(nn.Linear(20, 1)), nn.BCEWithLogitsLoss(), train, held, lambda p: torch.optim.SGD(p, lr=0.3)
-    )
+    return Program(Flat(nn.Linear(20, 1)), nn.BCEWithLogitsLoss(), train, held, lambda p: torch.optim.SGD(p, lr=0.3))
 
 
 def autoencoder() -> Program:

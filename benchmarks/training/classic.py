@@ -50,7 +50,9 @@ def _table(plan: Plan) -> tuple[np.ndarray, np.ndarray, int]:
     return x, y, rows
 
 
-def _boosted(fit: Callable[[Plan, Any, Any, int], tuple[list[float], list[float], dict[str, float]]], plan: Plan) -> Program:
+def _boosted(
+    fit: Callable[[Plan, Any, Any, int], tuple[list[float], list[float], dict[str, float]]], plan: Plan
+) -> Program:
     def loop(program: Program, folder: Path, name: str) -> None:
         train, held, importances = fit(plan, *_table(plan))
         run = Run(framework=plan["library"], loss="bce", classes=2, planned_steps=len(train), facts={"boosting": True})
@@ -67,7 +69,12 @@ def _xgboost(plan: Plan, x: Any, y: Any, rows: int) -> tuple[list[float], list[f
     import xgboost as xgb
 
     sets = {"train": xgb.DMatrix(x[:rows], y[:rows]), "val": xgb.DMatrix(x[rows:], y[rows:])}
-    settings = {"objective": "binary:logistic", "max_depth": plan.get("depth", 2), "eta": plan.get("rate", 0.05), "nthread": 1}
+    settings = {
+        "objective": "binary:logistic",
+        "max_depth": plan.get("depth", 2),
+        "eta": plan.get("rate", 0.05),
+        "nthread": 1,
+    }
     found: dict[str, dict[str, list[float]]] = {}
     model = xgb.train(
         settings, sets["train"], ROUNDS, evals=[(d, n) for n, d in sets.items()], evals_result=found, verbose_eval=False
@@ -92,7 +99,11 @@ def _lightgbm(plan: Plan, x: Any, y: Any, rows: int) -> tuple[list[float], list[
     )  # fmt: skip
     gains = model.feature_importance(importance_type="gain")
     names = [f"f{place}" for place in range(x.shape[1])]
-    return found["train"]["binary_logloss"], found["val"]["binary_logloss"], dict(zip(names, map(float, gains), strict=True))
+    return (
+        found["train"]["binary_logloss"],
+        found["val"]["binary_logloss"],
+        dict(zip(names, map(float, gains), strict=True)),
+    )
 
 
 def _sgd(plan: Plan) -> Program:
@@ -106,12 +117,16 @@ def _sgd(plan: Plan) -> Program:
         model = SGDClassifier("log_loss", learning_rate="constant", eta0=0.003 * plan.get("rate", 1), random_state=0)
         rng, classes = np.random.default_rng(plan["seed"]), np.arange(4)
         model.partial_fit(x[:1], y[:1], classes=classes)
-        with watched(folder, name, Run(framework="sklearn", loss="cross_entropy", classes=4, planned_steps=STEPS)) as watching:
+        with watched(
+            folder, name, Run(framework="sklearn", loss="cross_entropy", classes=4, planned_steps=STEPS)
+        ) as watching:
             for found in check_data(x * plan.get("scale", 1), y, held * plan.get("scale", 1)):
                 watching.note(Event(found.problem, 0, found.layer, found.numbers, found.words))
             for step in range(STEPS):
                 rows = rng.integers(0, len(x), 32)
-                watching.loss(step, log_loss(y[rows], model.predict_proba(x[rows] * plan.get("scale", 1)), labels=classes))
+                watching.loss(
+                    step, log_loss(y[rows], model.predict_proba(x[rows] * plan.get("scale", 1)), labels=classes)
+                )
                 model.partial_fit(x[rows] * plan.get("scale", 1), y[rows])
                 if step % 40 == 39:
                     chances = model.predict_proba(held * plan.get("scale", 1))
@@ -158,7 +173,9 @@ def _again(*libraries: str, **plan: Any) -> Callable[[Program], Program | None]:
 
 BOOST = ("xgboost", "lightgbm")
 CLASSIC_FAULTS: tuple[Fault, ...] = (
-    _fault("F24", "deep trees, 300 rows", _again(*BOOST, depth=6, rate=0.3, rows=300), "boosting_overfit overfitting", 1.0),
+    _fault(
+        "F24", "deep trees, 300 rows", _again(*BOOST, depth=6, rate=0.3, rows=300), "boosting_overfit overfitting", 1.0
+    ),
     _fault("F24", "boosted noise", _again(*BOOST, noise=True, depth=4, rate=0.2), "boosting_overfit not_learning", 1.0),
     _fault("F24", "a feature that leaks", _again(*BOOST, leak=True), "importance_concentration leakage", 1.0),
     _fault("F2", "eta0 x 3,000", _again("sklearn", rate=3_000), "divergence non_finite oscillation", 0.05),

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.training.others import MISSING, OTHERS
 from benchmarks.training.classic import CLASSIC_FAULTS, LEFT_OUT
+from benchmarks.training.others import MISSING, OTHERS
 from benchmarks.training.planted import FAULTS, Fault
 from benchmarks.training.recording import Case, controls, planted, planted_classic, traces
 from benchmarks.training.scoring import Judged, Score, harmed, judged, layer_of, wilson
@@ -66,7 +66,9 @@ def _print(chosen: argparse.Namespace, folder: Path) -> None:
     print(f"\nNot in the traces, so not run of the others: {MISSING}.")
 
 
-def score(faulty: list[Case], well: dict[Case, Judged], paths: dict[Case, Path], *, details: bool) -> dict[Fault, Score]:
+def score(
+    faulty: list[Case], well: dict[Case, Judged], paths: dict[Case, Path], *, details: bool
+) -> dict[Fault, Score]:
     """Return the score of each fault."""
     scores: dict[Fault, Score] = {fault: Score() for fault in (*FAULTS, *CLASSIC_FAULTS)}
     for case in faulty:
@@ -98,7 +100,8 @@ def _line(name: str, problems: str, s: Score) -> str:
 
 def tell_faults(scores: dict[Fault, Score]) -> None:
     """Print the table of faults, and the two totals that goals are set for."""
-    print(f"| fault | named by | runs (did no harm) | named in time | at all | diagnosis | layer | steps | {' | '.join(OTHERS)} |")
+    columns = "fault | named by | runs (did no harm) | named in time | at all | diagnosis | layer | steps"
+    print(f"| {columns} | {' | '.join(OTHERS)} |")
     print("|---|---|--:|--:|--:|--:|--:|--:|" + "--:|" * len(OTHERS))
     for fault, found in scores.items():
         print(_line(f"{fault.id} {fault.name}", ", ".join(sorted(fault.problems)[:2]), found))

@@ -29,7 +29,9 @@ def warm_restarts() -> Program:
 def catapult() -> Program:
     """A rate at which the first steps throw the loss up, from where it falls (Lewkowycz and others, 2020)."""
     program = bases.mlp()
-    return replace(program, optimizer=lambda p: torch.optim.SGD(p, lr=0.5), schedule=lambda step: 3.0 if step < 6 else 0.5)
+    return replace(
+        program, optimizer=lambda p: torch.optim.SGD(p, lr=0.5), schedule=lambda step: 3.0 if step < 6 else 0.5
+    )
 
 
 def fine_tuned() -> Program:
@@ -252,7 +254,10 @@ def heavy_tails() -> Program:
 def residual_deep() -> Program:
     """Twelve residual layers with layer normalisation."""
     model = nn.Sequential(
-        nn.Linear(20, 32), *[nn.Sequential(nn.LayerNorm(32), Branch(32)) for _ in range(8)], nn.LayerNorm(32), nn.Linear(32, 4)
+        nn.Linear(20, 32),
+        *[nn.Sequential(nn.LayerNorm(32), Branch(32)) for _ in range(8)],
+        nn.LayerNorm(32),
+        nn.Linear(32, 4),
     )
     return replace(bases.mlp(), model=model, schedule=lambda step: min(1.0, (step + 1) / 50))
 
@@ -383,4 +388,3 @@ KINDS: dict[str, Callable[[], Program]] = {
 }  # fmt: skip
 TUNING_KINDS = frozenset(list(KINDS)[:15])
 """Thresholds were set on these, and on the healthy runs of the tuning bases; the other kinds are scored."""
-

@@ -39,7 +39,9 @@ def vanishing(run: Run) -> Steps:
 
 def exploding(run: Run) -> Steps:
     """ExplodingTensor: something is not finite (loss, gradients, weights)."""
-    found = [steps[~np.isfinite(rows).all(axis=1)] for steps, rows in (_rows(run, n) for n in ("loss", "gradient", "weight"))]
+    found = [
+        steps[~np.isfinite(rows).all(axis=1)] for steps, rows in (_rows(run, n) for n in ("loss", "gradient", "weight"))
+    ]
     return sorted({*np.concatenate(found).tolist(), *(e.step for e in run.of("non_finite"))})
 
 
@@ -100,7 +102,7 @@ def saturated(run: Run) -> Steps:
 
 
 def poor_start(run: Run) -> Steps:
-    """PoorWeightInitialization: layers' variances differ tenfold, or the least range of gradients is below .001, in 10 steps."""
+    """PoorWeightInitialization: layers' variances differ tenfold, or the least range of gradients is below .001, early."""
     steps, rows = _rows(run, "weight")
     places = _matrices(run)
     early = steps < 10
@@ -117,7 +119,9 @@ def autotrainer(problem: str) -> Callable[[Run], Steps]:
     """AutoTrainer: judged after 30 % of the run, every third evaluation, and only where accuracy fails (.6) or stands (.01)."""
 
     def rule(run: Run) -> Steps:
-        steps, rows = _rows(run, "validation/accuracy") if run.has("loss") else (np.empty(0, np.int64), np.empty((0, 1)))
+        steps, rows = (
+            _rows(run, "validation/accuracy") if run.has("loss") else (np.empty(0, np.int64), np.empty((0, 1)))
+        )
         fired = []
         for place in range(2, len(steps), 3):
             accuracy = rows[: place + 1, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -88,7 +89,7 @@ def _deep(program: Program) -> Program | None:
     width, outputs = math.prod(x.shape[1:]), int(y.max()) + 1 if not y.is_floating_point() else y[0].numel()
     sizes = [width, *[32] * 20]
     layers: list[nn.Module] = [nn.Flatten()]
-    for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+    for a, b in itertools.pairwise(sizes):
         layers += [nn.Linear(a, b), nn.Sigmoid()]
     model: nn.Module = nn.Sequential(*layers, nn.Linear(32, outputs))
     flat = y.dim() == 1 and y.is_floating_point()
@@ -257,7 +258,6 @@ def _linear(program: Program) -> Program | None:
 
 def _product(program: Program) -> Program | None:
     """Put a linear model to a regression that is a product of two inputs."""
-    x, y = program.train
     if not isinstance(program.loss, nn.MSELoss):
         return None
 
@@ -361,7 +361,9 @@ def _shard(program: Program) -> Program:
         if not 150 <= step < 158:
             return batch
         x, y = batch
-        return (30 * x if x.is_floating_point() else x.flatten()[torch.randperm(x.numel())].reshape(x.shape)), y.roll(1, 0)
+        return (30 * x if x.is_floating_point() else x.flatten()[torch.randperm(x.numel())].reshape(x.shape)), y.roll(
+            1, 0
+        )
 
     return replace(program, change=change)
 
@@ -385,7 +387,11 @@ def _heavy(program: Program) -> Program:
 def _rare(program: Program) -> Program | None:
     """Leave one row in a hundred of all classes but the first, hardly to be told from it."""
     (x, y), (held, wanted) = program.train, program.held
-    if not x.is_floating_point() or y.dim() != 1 or not (_classes(program) or isinstance(program.loss, nn.BCEWithLogitsLoss)):
+    if (
+        not x.is_floating_point()
+        or y.dim() != 1
+        or not (_classes(program) or isinstance(program.loss, nn.BCEWithLogitsLoss))
+    ):
         return None
 
     def few(x: torch.Tensor, y: torch.Tensor) -> Batch:

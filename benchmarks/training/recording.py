@@ -112,5 +112,3 @@ def _tell(done: int, of: int, began: float) -> None:
         spent = time.monotonic() - began
         left = "" if done == of else f", about {math.ceil(spent / done * (of - done) / 60)} more"
         print(f"  {done:,} of {of:,} runs, {spent / 60:.1f} min{left}", file=sys.stderr, flush=True)
-
-

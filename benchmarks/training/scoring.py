@@ -94,7 +94,7 @@ def harmed(fault: Fault, run: Run, twin: Run) -> bool:
 
 @dataclass
 class Score:
-    """Of one fault: how many runs counted, were named in time, or at all, by the diagnosis, at the right layer; and after how many steps."""
+    """Of one fault: runs that count, those named in time, at all, by the diagnosis, at the right layer, and after how long."""
 
     runs: int = 0
     harmless: int = 0
@@ -127,7 +127,8 @@ class Score:
         """Return both together."""
         systems = {*self.others, *other.others}
         return Score(
-            self.runs + other.runs, self.harmless + other.harmless, self.named + other.named, self.late + other.late, self.top + other.top,
+            self.runs + other.runs, self.harmless + other.harmless, self.named + other.named, self.late + other.late,
+            self.top + other.top,
             self.layered + other.layered, self.placed + other.placed, self.steps + other.steps,
             {s: self.others.get(s, 0) + other.others.get(s, 0) for s in systems},
         )  # fmt: skip

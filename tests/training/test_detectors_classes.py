@@ -119,7 +119,9 @@ def rare_and_known(rng: np.random.Generator, step: int) -> tuple[np.ndarray, np.
 
 
 def test_a_constant_head_collapses_and_a_rare_class_that_is_known_does_not() -> None:
-    assert [f.problem for f in ClassCollapse().check(run_of(np.random.default_rng(3), collapsed, 2))] == ["class_collapse"]
+    assert [f.problem for f in ClassCollapse().check(run_of(np.random.default_rng(3), collapsed, 2))] == [
+        "class_collapse"
+    ]
     assert list(ClassCollapse().check(run_of(np.random.default_rng(3), rare_and_known, 2))) == []
 
 

@@ -144,7 +144,9 @@ def test_clipping_is_told_where_nine_in_ten_norms_are_above_the_limit() -> None:
         assert found(Clipping(), run) == told
 
 
-@pytest.mark.parametrize(("rates", "told"), [([0.0] * 40, "critical"), ([0.1] * 40, None), ([0.1] * 40 + [0.0] * 40, "warning")])
+@pytest.mark.parametrize(
+    ("rates", "told"), [([0.0] * 40, "critical"), ([0.1] * 40, None), ([0.1] * 40 + [0.0] * 40, "warning")]
+)
 def test_a_rate_of_nought(rates: list[float], told: str | None) -> None:
     run = run_of(1, planned_steps=1000)
     for step, rate in enumerate(rates):

@@ -44,6 +44,12 @@ def test_a_rate_below_it_does_not(under: float) -> None:
     assert severities(Divergence(), run_of(descent(under * 2 / 4.0))) == []
 
 
+def test_a_loss_of_another_kind_need_not_fall() -> None:
+    losses = descent(1.05 * 2 / 4.0)
+    assert severities(Divergence(), run_of(losses, "other")) == ["warning"]
+    assert severities(Divergence(), run_of(losses, None)) == ["warning"]
+
+
 def test_a_loss_that_rises_after_its_best_diverges_and_one_that_recovers_does_not() -> None:
     rng = np.random.default_rng(0)
     fall = 2 * np.exp(-np.arange(150) / 30) + 0.5 + 0.02 * rng.normal(size=150)

@@ -79,7 +79,11 @@ def test_a_short_run_says_nothing_of_bias() -> None:
 def test_a_cause_is_the_diagnosis_before_its_workings_and_what_comes_of_it() -> None:
     findings = Findings()
     assert findings.diagnosis is None
-    order = [("not_learning", "critical", 0.8), ("vanishing_gradient", "critical", 0.8), ("input_scale", "warning", 1.0)]
+    order = [
+        ("not_learning", "critical", 0.8),
+        ("vanishing_gradient", "critical", 0.8),
+        ("input_scale", "warning", 1.0),
+    ]
     for problem, severity, confidence in order:
         findings.add(Finding(problem, 5, "so", severity, confidence=confidence))  # type: ignore[arg-type]
         assert findings.diagnosis is not None

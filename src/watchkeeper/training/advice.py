@@ -39,8 +39,8 @@ ADVICE: dict[str, str] = {
     "train_eval_gap": "Batch normalisation or dropout makes the model another one in evaluation: check the running "
     "statistics (their momentum, the size of batches) and the mode.",
     "mixed_precision": "Use a GradScaler with float16, or bfloat16; a scale that goes on falling means overflows in each step.",
-    "no_step": "Call optimizer.step(). A gradient scaler skips it while gradients overflow: begin with a smaller scale (65,536 is "
-    "usual), and let it halve (backoff_factor=.5).",
+    "no_step": "Call optimizer.step(). A gradient scaler skips it while gradients overflow: begin with a smaller scale "
+    "(65,536 is usual), and let it halve (backoff_factor=.5).",
     "over_regularised": "Lower the weight decay (1e-4 to 1e-1 is usual, less where it is added to the gradient).",
     "clipping": "Nearly every gradient is clipped, so the learning rate is what the limit makes it: raise the limit or lower "
     "the rate.",

@@ -82,7 +82,9 @@ def _shared(train: Any, held: Any) -> Iterator[Finding]:
     share = float(np.isin(_keys(held), rows).mean())
     error = 3 * np.sqrt(twice * (1 - twice) / len(held))
     if share > twice + SHARED + error:
-        words = f"{share:.0%} of the held-out rows are in the training set too, where {twice:.1%} of its own rows repeat."
+        words = (
+            f"{share:.0%} of the held-out rows are in the training set too, where {twice:.1%} of its own rows repeat."
+        )
         numbers = {"share": share, "repeated": twice}
         yield Finding("leakage", 0, words, "warning", None, numbers, CERTAIN)
 
@@ -142,7 +144,9 @@ def _scales(train: Any, names: Sequence[str] | None) -> Iterator[Finding]:
     whole = train[:_MOST_ROWS].astype(np.float64)
     if not np.isfinite(whole).all():
         bad = float((~np.isfinite(whole)).mean())
-        yield Finding("input_scale", 0, f"{bad:.2%} of the inputs are not finite.", "warning", None, {"share": bad}, CERTAIN)
+        yield Finding(
+            "input_scale", 0, f"{bad:.2%} of the inputs are not finite.", "warning", None, {"share": bad}, CERTAIN
+        )
         return
     if train.dtype.kind in "iu":
         return  # codes of words or of categories, which an embedding takes as they are

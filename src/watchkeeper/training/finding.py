@@ -92,14 +92,17 @@ OUTCOMES = frozenset({
 })  # fmt: skip
 """Problems that something else explains, where anything does."""
 WORKINGS = frozenset({
-    "divergence", "update_ratio", "vanishing_gradient", "exploding_gradient", "gradient_spike", "dead_units", "saturation", "initial_loss",
+    "divergence", "update_ratio", "vanishing_gradient", "exploding_gradient", "gradient_spike", "dead_units",
+    "saturation", "initial_loss",
     "class_collapse", "non_finite", "clipping",
 })  # fmt: skip
 """Problems that show how a cause works."""
 
 
 def _depth(finding: Finding) -> int:
-    idle = finding.problem == "unused_parameter" and finding.confidence < CERTAIN  # no gradient comes, for whatever reason
+    idle = (
+        finding.problem == "unused_parameter" and finding.confidence < CERTAIN
+    )  # no gradient comes, for whatever reason
     if finding.confidence <= POSSIBLE:
         return 3
     return 2 if finding.problem in OUTCOMES else 1 if finding.problem in WORKINGS or idle else 0

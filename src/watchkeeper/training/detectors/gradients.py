@@ -74,7 +74,9 @@ class ExplodingGradient:
                 return
         elastic = self._elasticity(run)
         if elastic > self.elastic:
-            words = f"The loss changes by {elastic:.3g} % where weights change by 1 %: gradients grow on their way back."
+            words = (
+                f"The loss changes by {elastic:.3g} % where weights change by 1 %: gradients grow on their way back."
+            )
             yield Finding(self.problem, run.step, words, "warning", numbers={"elasticity": elastic})
             return
         places = matrices(run)
@@ -87,7 +89,6 @@ class ExplodingGradient:
                 )
                 numbers = {"ratio": float(np.median(ratio)), "norm": now}
                 yield Finding(self.problem, run.step, words, "critical", first, numbers, symptom=True)
-
 
     def _elasticity(self, run: Run) -> float:
         """Return the least over the last samples of that of the layer where it is greatest; 0 where the loss has no scale."""

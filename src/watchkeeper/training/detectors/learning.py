@@ -13,7 +13,6 @@ from watchkeeper.training.detectors.protocol import constant_loss, matrices, war
 from watchkeeper.training.finding import LIKELY, Finding
 from watchkeeper.training.run import Run
 
-
 FALLING = -1.64
 """Of :func:`trend`: below, a loss falls."""
 
@@ -85,7 +84,7 @@ class NotLearning:
     """Of the planned steps: from there on a loss that stands is told."""
 
     def check(self, run: Run) -> Iterator[Finding]:
-        """Yield it from a fifth of the run on, while the rate is not rising; only as information for losses that need not fall."""
+        """Yield it from a fifth of the run on, while the rate is not rising; information where a loss need not fall."""
         series = run.series["loss"]
         count, values = series.count, series.values
         if not self._late(run) or warming(run):
@@ -143,5 +142,5 @@ class OverRegularised:
         smooth = float(run.series["loss"].rows[-1, 1])
         left = float(np.median(rows[-1, places] / np.maximum(rows[0, places], 1e-30)))
         if left < self.shrunk and smooth > self.poor * constant:
-            words = f"Weights have shrunk to {left:.0%} of their first size, and the loss is {smooth:.4g} ({constant:.4g}: a guess)."
+            words = f"Weights have shrunk to {left:.0%} of their first size; the loss is {smooth:.4g}, a guess has {constant:.4g}."
             yield Finding(self.problem, run.step, words, numbers={"left": left, "loss": smooth}, confidence=LIKELY)

@@ -63,8 +63,10 @@ class Divergence:
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it where the last 20 smoothed losses rose in 80 % of the steps, or ten losses are ten times what was.
 
-        What was is the first losses or that of the best constant prediction, whichever is greater.
+        What was is the first losses or that of the best constant prediction, whichever is greater. A loss of another kind may rise
+        in a game of two networks, and is a warning.
         """
+        severity: Severity = "critical" if run.loss not in {None, "other"} else "warning"
         series = run.series["loss"]
         if len(series) < self.window // 2:
             return
@@ -72,7 +74,7 @@ class Divergence:
         if (series.values[-self.window // 2 :] > self.times * least).all():
             now = float(series.values[-1])
             words = f"The loss began at {least:.4g} and is {now:.4g}."
-            yield Finding(self.problem, run.step, words, "critical", numbers={"first": least, "loss": now})
+            yield Finding(self.problem, run.step, words, severity, numbers={"first": least, "loss": now})
             return
         if len(series) <= 2 * self.window or not math.isfinite(run.best_smooth):
             return
@@ -83,7 +85,7 @@ class Divergence:
         share = float(np.mean(np.diff(smooth) > 0))
         if now >= bound and share >= self.rising:
             yield Finding(
-                self.problem, run.step, f"The loss rose from {best:.4g} (step {run.best_step:,}) to {now:.4g}.", "critical",
+                self.problem, run.step, f"The loss rose from {best:.4g} (step {run.best_step:,}) to {now:.4g}.", severity,
                 numbers={"best": best, "loss": now, "rising": share},
             )  # fmt: skip
 

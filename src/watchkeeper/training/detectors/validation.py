@@ -71,7 +71,10 @@ class BiasVariance:
         if not run.facts.get("ended") or len(losses) < self.least_steps:
             return
         constant = run.facts.get("constant_loss") or constant_loss(run)
-        train, held = float(np.nanmean(losses[-len(losses) // 5 :])), float(np.nanmin(run.series["validation/loss"].values))
+        train, held = (
+            float(np.nanmean(losses[-len(losses) // 5 :])),
+            float(np.nanmin(run.series["validation/loss"].values)),
+        )
         if not math.isfinite(constant) or constant <= 0:
             return
         numbers = {"train": train, "validation": held, "constant": constant}

@@ -25,7 +25,6 @@ from watchkeeper.training.pytorch.transfer import Transfer
 from watchkeeper.training.run import Event, Run
 from watchkeeper.training.watching import Sink, Watching
 
-
 NO_STEP = 64
 """So many batches without a step of the optimizer are told: more than gradients are commonly accumulated over."""
 
