@@ -142,5 +142,5 @@ class OverRegularised:
         smooth = float(run.series["loss"].rows[-1, 1])
         left = float(np.median(rows[-1, places] / np.maximum(rows[0, places], 1e-30)))
         if left < self.shrunk and smooth > self.poor * constant:
-            words = f"Weights have shrunk to {left:.0%} of their first size; the loss is {smooth:.4g}, a guess has {constant:.4g}."
+            words = f"Weights have shrunk to {left:.0%} of what they were; the loss is {smooth:.4g} ({constant:.4g}: a guess)."
             yield Finding(self.problem, run.step, words, numbers={"left": left, "loss": smooth}, confidence=LIKELY)

@@ -63,8 +63,8 @@ class Divergence:
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it where the last 20 smoothed losses rose in 80 % of the steps, or ten losses are ten times what was.
 
-        What was is the first losses or that of the best constant prediction, whichever is greater. A loss of another kind may rise
-        in a game of two networks, and is a warning.
+        What was is the first losses or that of the best constant prediction, whichever is greater. A loss of another kind may
+        rise in a game of two networks, and is a warning.
         """
         severity: Severity = "critical" if run.loss not in {None, "other"} else "warning"
         series = run.series["loss"]
