@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 PEERS := evidently nannyml datasketches scipy sklearn
 PEER_VENVS := $(CURDIR)/.venv-peers
+FRAMEWORKS := .venv-integrations
 # Many tests wait for servers and disks, so two at a time take two thirds of the time even on one core.
 TWICE := --numprocesses auto --maxprocesses 4 --dist loadfile
 
@@ -15,13 +16,14 @@ SOURCE := $(shell find src -type f -not -path '*/__pycache__/*' -not -name page.
 PACKAGE := pyproject.toml hatch_build.py $(UI)
 
 .NOTPARALLEL:
-.PHONY: help demo test test-long test-peers lint format build bench docs screenshots chromium strace clean
+.PHONY: help demo test test-long test-peers test-integrations lint format build bench docs screenshots chromium strace clean
 
 help:
 	@echo 'make demo         serve a model of flights for nine months in minutes: an incident, an action, a page'
 	@echo 'make test         every test that matters (ARGS="-k name" picks some)'
 	@echo 'make test-long    those that take minutes: nine months of flights, hundreds of kills, every byte flipped'
 	@echo 'make test-peers   the same numbers from Evidently, NannyML, datasketches, SciPy and scikit-learn'
+	@echo 'make test-integrations   callbacks in Lightning, Transformers, Keras, TensorFlow, XGBoost, LightGBM, Optuna (3 GB)'
 	@echo 'make lint         ruff, mypy'
 	@echo 'make format       let ruff format and mend'
 	@echo 'make build        wheel and source archive in dist/'
@@ -50,6 +52,17 @@ $(PEER_VENVS)/%.stamp: tests/peers/%.txt
 	$(PEER_VENVS)/$*/bin/python -m pip install --quiet -r $<
 	@touch $@
 
+# The frameworks are large, and have an environment of their own. Keras is tried on two of its backends.
+test-integrations: $(FRAMEWORKS)/installed.stamp
+	OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 KERAS_BACKEND=torch $(FRAMEWORKS)/bin/python -m pytest -m integrations tests/integrations $(ARGS)
+	OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 KERAS_BACKEND=tensorflow $(FRAMEWORKS)/bin/python -m pytest -m integrations tests/integrations/test_keras_callback.py $(ARGS)
+
+$(FRAMEWORKS)/installed.stamp: $(PACKAGE)
+	[ -e $(FRAMEWORKS)/bin/python ] || $(PYTHON) -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(FRAMEWORKS)/bin/python -m pip install --quiet --editable . --group integrations
+	@touch $@
+
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -72,7 +85,7 @@ screenshots: chromium $(VENV)/test.stamp
 	$(BIN)/python tools/screenshots.py
 
 clean:
-	rm -rf $(VENV) $(PEER_VENVS) build dist ui/dist ui/node_modules watchkeeper-demo
+	rm -rf $(VENV) $(PEER_VENVS) $(FRAMEWORKS) build dist ui/dist ui/node_modules watchkeeper-demo
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis src/watchkeeper/report/page.html src/watchkeeper/server/site
 	find src tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -171,7 +171,9 @@ def test_given_kinds_stay() -> None:
     schema = infer(rows, Schema(kinds={"x": "numeric"}, segments=["zip"]))
     assert schema.kinds == {"x": "numeric", "zip": "categorical", "y": "categorical"}
     wide = pa.table({"zip": list(range(1000)), "ok": [True] * 1000})
-    assert infer(wide, Schema(sensitive=["zip", "ok"])).kinds == {"zip": "categorical", "ok": "boolean"}
+    named = infer(wide, Schema(sensitive=["zip", "ok"], kinds={"zip": "categorical"}))
+    assert named.kinds == {"zip": "categorical", "ok": "boolean"}
+    assert named.segment_bins == {}
 
 
 def test_it_is_pure() -> None:

@@ -23,6 +23,8 @@ PICTURES = {
     "performance-dark.png": ("dark", "performance"),
     "over-time.png": ("light", "time"),
     "columns.png": ("light", "columns"),
+    "curves.png": ("light", "curves"),
+    "classes-dark.png": ("dark", "classes"),
 }
 SITE = {
     "fleet": "/fleet",

@@ -187,7 +187,8 @@ class Filled:
                 "carrier": "categorical",
             },
             task="binary",
-            positive="true",
+            positive="1",
+            classes=["0", "1"],
             zone=ZONE,
         )
 

@@ -13,14 +13,17 @@ PARTS = {
     "null": "B1: months without a change that have an incident; shifts that are found",
     "sequences": "B5: limits that hold at every look at once",
     "intervals": "how often 95 % intervals hold the truth, by metric, size, skill and prevalence",
+    "macro": "the same for averages over classes that rest on the least",
     "tasks": "the same for lists, sets of labels, weighted rows, best thresholds and folds",
     "drift_null": "B2: shuffled rows of a real table that are taken for drift",
     "relevant": "B3: at 100,000 rows, shifts that matter and shifts that do not",
     "units": "changes of units that are named, and those that are made up",
-    "harm": "B14: twelve planted changes, whether they page, and whether the model got worse",
+    "harm": "B14: twelve planted changes in two worlds, whether they page, and whether the model got worse",
     "estimates": "B7: performance estimated without labels, against what was realised",
+    "stationary": "how often intervals of other tasks without labels hold where nothing drifts",
     "settings": "how the settings of estimates by feature fare on reference periods alone",
     "labelled": "B8: accuracy from 5 % of the labels",
+    "weak": "weak segments: seconds, segments told where there are none, planted ones found",
 }
 
 

@@ -1,9 +1,10 @@
-"""How the two settings of estimates by feature fare, on reference periods alone: their first 70 % teach, the rest is scored.
+"""How the settings of estimates by feature fare, on reference periods alone: their first 70 % teach, the rest is scored.
 
     python -m benchmarks statistics settings
 
 The rest is cut into windows that are all of one level of one feature: shifts as strong as the data have, with labels that the
-analysis period has no part in.
+analysis period has no part in. Beside a correction that has to be proven stands one that is shrunk by how well it is known,
+``1 - (error / correction)^2`` of it, at least 0 (positive-part shrinkage: James and Stein 1961).
 """
 
 from __future__ import annotations
@@ -44,8 +45,20 @@ def cuts(table: pa.Table, case: Case) -> list[pa.Table]:
     return found[:MOST]
 
 
+def shrinkage(moves: np.ndarray, doubts: np.ndarray) -> np.ndarray:
+    """Return which part of each correction is kept when it is shrunk."""
+    return np.maximum(1 - np.square(doubts / np.where(moves == 0, np.inf, moves)), 0.0) * (moves != 0)
+
+
+def told(name: str, off: np.ndarray) -> None:
+    """Print the mean of each metric's errors over windows, with its standard error."""
+    errors = off.std(axis=0) / len(off) ** 0.5
+    cells = "  ".join(f"{v:7.4f} +- {e:.4f}" for v, e in zip(off.mean(axis=0), errors, strict=True))
+    print(f"  {name:<26}{cells}", flush=True)
+
+
 def main() -> dict[str, np.ndarray]:
-    """Print, and return, the mean absolute error by case, penalty, proof and metric; the last proof is CBPE alone."""
+    """Print, and return, the mean absolute error by case, penalty, proof and metric; then shrinkage, and CBPE alone."""
     results = {}
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel(Path(folder))) as archive:
         for case in CASES:
@@ -57,18 +70,20 @@ def main() -> dict[str, np.ndarray]:
             truth = [[getattr(classification, m)(w.outcome).value for m in METRICS] for w in windows]
             plain = [[estimation.estimate(w.outcome, calibrator, m).value for m in METRICS] for w in windows]
             print(f"{case.name}, {len(windows)} windows of one kind: mean absolute error of {', '.join(METRICS)}")
-            table = np.empty((len(PENALTIES), len(PROOFS) + 1, len(METRICS)))
+            table = np.empty((len(PENALTIES), len(PROOFS) + 2, len(METRICS)))
             for row, penalty in enumerate(PENALTIES):
                 model = conditional.fit(known, calibrator, penalty)
                 seen = [conditional.scored(model, w)[0] for w in windows]
                 by = [[conditional.correction(model, s, m) for m in METRICS] for s in seen]
                 moves, doubts = (np.array([[getattr(c, name) for c in cs] for cs in by]) for name in ("value", "error"))
-                for column, proof in enumerate((*PROOFS, np.inf)):
-                    found = np.array(plain) + np.where(np.abs(moves) > proof * doubts, moves, 0.0)
-                    table[row, column] = np.abs(found - np.array(truth)).mean(axis=0)
-                    said = "CBPE alone" if proof == np.inf else f"penalty {penalty:.0f}, proof {proof:.0f}"
-                    if proof < np.inf or row == 0:
-                        print(f"  {said:<26}" + "  ".join(f"{v:.4f}" for v in table[row, column]), flush=True)
+                kept = [(f"proof {proof:.0f}", np.abs(moves) > proof * doubts) for proof in PROOFS]
+                kept += [("shrunk", shrinkage(moves, doubts)), ("CBPE alone", np.zeros_like(moves))]
+                off = {name: np.abs(np.array(plain) + share * moves - np.array(truth)) for name, share in kept}
+                for column, (name, found) in enumerate(off.items()):
+                    table[row, column] = found.mean(axis=0)
+                    told(f"penalty {penalty:.0f}, {name}", found)
+                for name in ("proof 3", "CBPE alone"):
+                    told(f"  shrunk less {name}", off["shrunk"] - off[name])
             results[case.name] = table
     return results
 

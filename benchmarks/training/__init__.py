@@ -7,6 +7,7 @@ import sys
 
 PARTS = {
     "faults": "planted faults that are named, and alarms in healthy runs, beside others' rules",
+    "overhead": "what a watched step costs, beside a plain one and one with histograms",
 }
 
 

@@ -456,7 +456,7 @@ FAULTS = (
     _fault("F17", "BN momentum 0", _still_statistics, "train_eval_gap", 40, exact=True),
     _fault("F18", "float16, no scaler", _half, "mixed_precision", 100),
     _fault("F18", "scale stuck", _stuck, "mixed_precision no_step", 100),
-    _fault("F19", "corrupted shard", _shard, "loss_spike gradient_spike divergence", 160, harm="always"),
+    _fault("F19", "corrupted shard", _shard, "loss_spike gradient_spike divergence", 180, harm="always"),
     _fault("F20", "weight decay 1", _heavy, "over_regularised not_learning high_bias", 0.2, harm="worse"),
     _fault("F21", "99:1, never said", _rare, "class_collapse", 0.5, harm="never says"),
     _fault("F22", "a rank's weights differ", out_of_step, "rank_desync", 1, exact=True),

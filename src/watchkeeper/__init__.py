@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from watchkeeper.client.connection import connect as connect
     from watchkeeper.client.logger import Logger as Logger
+    from watchkeeper.detection.rules import Rules as Rules
     from watchkeeper.errors import WatchkeeperError as WatchkeeperError
     from watchkeeper.metrics.class_report import classification_report as classification_report
     from watchkeeper.metrics.curves import calibration_curve as calibration_curve
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from watchkeeper.metrics.learning import learning_curve as learning_curve
     from watchkeeper.metrics.learning import validation_curve as validation_curve
     from watchkeeper.metrics.value import value_curve as value_curve
+    from watchkeeper.monitor import check as check
     from watchkeeper.monitor import compare as compare
     from watchkeeper.monitor import infer_schema as infer_schema
     from watchkeeper.monitor import profile as profile
+    from watchkeeper.monitor import suggest_rules as suggest_rules
     from watchkeeper.profiles.profile import Profile as Profile
     from watchkeeper.profiles.profile import merge as merge
     from watchkeeper.report.report import Report as Report
@@ -38,9 +41,11 @@ _HOMES = {
     "Logger": "watchkeeper.client.logger",
     "Profile": "watchkeeper.profiles.profile",
     "Report": "watchkeeper.report.report",
+    "Rules": "watchkeeper.detection.rules",
     "Schema": "watchkeeper.schema",
     "WatchkeeperError": "watchkeeper.errors",
     "calibration_curve": "watchkeeper.metrics.curves",
+    "check": "watchkeeper.monitor",
     "classification_report": "watchkeeper.metrics.class_report",
     "compare": "watchkeeper.monitor",
     "connect": "watchkeeper.client.connection",
@@ -51,6 +56,7 @@ _HOMES = {
     "precision_recall_curve": "watchkeeper.metrics.curves",
     "profile": "watchkeeper.monitor",
     "roc_curve": "watchkeeper.metrics.curves",
+    "suggest_rules": "watchkeeper.monitor",
     "threshold_curve": "watchkeeper.metrics.curves",
     "validation_curve": "watchkeeper.metrics.learning",
     "value_curve": "watchkeeper.metrics.value",
@@ -61,10 +67,12 @@ __all__ = [
     "Logger",
     "Profile",
     "Report",
+    "Rules",
     "Schema",
     "WatchkeeperError",
     "__version__",
     "calibration_curve",
+    "check",
     "classification_report",
     "compare",
     "connect",
@@ -75,6 +83,7 @@ __all__ = [
     "precision_recall_curve",
     "profile",
     "roc_curve",
+    "suggest_rules",
     "threshold_curve",
     "validation_curve",
     "value_curve",

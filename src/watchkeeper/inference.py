@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.errors import InvalidSchema
-from watchkeeper.schema import MOST_CLASSES, NUMBER_TASKS, Kind, Schema, Task, label_text, split_labels
+from watchkeeper.schema import MOST_CLASSES, MOST_VALUES, NUMBER_TASKS, Kind, Schema, Task, label_text, split_labels
 
 FEW = 20
 """Integers with at most so many distinct values are categorical unless the schema says otherwise."""
@@ -49,6 +49,7 @@ def infer(table: pa.Table, given: Schema | None = None) -> Schema:
             guessed.append(role)
     _infer_kinds(table, schema, guessed)
     _infer_task(table, schema, guessed)
+    schema.segment_bins = schema.segment_bins | _infer_bins(table, schema, guessed)
     _infer_origins(table, schema)
     _infer_naive_scale(table, schema, guessed)
     schema.guessed = guessed
@@ -78,12 +79,15 @@ def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
     classes = schema.task in {"binary", "multiclass"} or (schema.task is None and schema.score and schema.query is None)
     labels = {schema.target, schema.prediction} if classes else set()
     kinds: dict[str, Kind] = {}
+    cut = {column for columns in schema.cuts().values() for column in columns} - labels
     for name in table.column_names:
         if name in schema.kinds:
             kinds[name] = schema.kinds[name]
             continue
         kind = "datetime" if name == schema.timestamp else kind_of(table[name])
-        if name in labels or name in schema.segments or name in schema.sensitive:
+        if name in cut:
+            kind = _segment_kind(table[name], kind, schema.segment_bins.get(name), name == schema.horizon)
+        elif name in labels:
             kind = "categorical" if kind != "boolean" else kind
         elif name in schema.scores().values() or (
             schema.task in NUMBER_TASKS and name in {schema.target, schema.prediction}
@@ -93,6 +97,68 @@ def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
             kinds[name] = kind
             guessed.append(f"kinds.{name}")
     schema.kinds = kinds
+
+
+def _segment_kind(column: pa.ChunkedArray, kind: Kind | None, edges: list[Any] | None, steps: bool) -> Kind:
+    """Return the kind of a segment column: binned where edges are given or it has more values than are kept apart."""
+    if edges:
+        return "datetime" if isinstance(edges[0], str) else "numeric"
+    if kind in {"numeric", "datetime"} and not steps and pc.count_distinct(column).as_py() > MOST_VALUES:
+        return kind
+    return "boolean" if kind == "boolean" else "categorical"
+
+
+def _infer_bins(table: pa.Table, schema: Schema, guessed: list[str]) -> dict[str, list[Any]]:
+    """Return edges for the segment columns that hold many numbers or times and have none: quintiles, rounded."""
+    found = {}
+    for column in dict.fromkeys(column for columns in schema.cuts().values() for column in columns):
+        kind = schema.kinds.get(column)
+        if kind not in {"numeric", "datetime"} or column in schema.segment_bins or column == schema.horizon:
+            continue
+        values = _values(table[column], schema.zone)
+        if len(np.unique(values)) > MOST_VALUES:
+            found[column] = rounded_edges(values) if kind == "numeric" else _days(values)
+            guessed.append(f"segment_bins.{column}")
+    return found
+
+
+def _values(column: pa.ChunkedArray, zone: str | None) -> np.ndarray[Any, np.dtype[Any]]:
+    """Return the finite numbers of a column, or its moments as local microseconds; none of a column of texts."""
+    column, values = column.drop_null(), np.empty(0)
+    if _is_moment(column.type):
+        if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+            column = pc.local_timestamp(column.cast(pa.timestamp("us", zone or "UTC")))
+        values = column.cast(pa.timestamp("us"), safe=False).to_numpy().astype(np.int64)
+    elif pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
+        values = column.cast(pa.float64(), safe=False).to_numpy()
+    return values[np.isfinite(values)]
+
+
+def rounded_edges(values: np.ndarray[Any, np.dtype[Any]], bins: int = 5) -> list[float]:
+    """Return edges that cut numbers into about equal parts, as round as they can be without moving past each other.
+
+    Examples
+    --------
+    >>> rounded_edges(np.arange(1000) / 9.97)
+    [20.0, 40.0, 60.0, 80.0]
+    """
+    steps = np.unique(np.quantile(values, np.arange(1, bins) / bins))
+    steps = steps[steps > values.min()]
+    if len(steps) == 0:  # most rows have the least value: they are one bin
+        return [float(values[values > values.min()].min())]
+    gap = float(np.diff(steps).min()) if len(steps) > 1 else float(np.ptp(values)) / bins
+    unit = 10.0 ** math.floor(math.log10(gap / 2)) if 0 < gap < math.inf else 1.0
+    unit *= 5 if 5 * unit <= gap / 2 else 2 if 2 * unit <= gap / 2 else 1
+    rounded = {float(f"{round(step / unit) * unit:.12g}") for step in steps.tolist()}
+    kept = sorted(edge for edge in rounded if math.isfinite(edge) and edge > values.min())
+    return kept or [float(steps[0])]
+
+
+def _days(values: np.ndarray[Any, np.dtype[Any]]) -> list[str]:
+    """Return dates that cut moments (local microseconds) into about equal parts; times where they are closer than days."""
+    steps = np.unique(np.quantile(values, [0.2, 0.4, 0.6, 0.8]).astype(np.int64)).astype("datetime64[us]")
+    by_day = np.unique(steps.astype("datetime64[D]"))
+    return [str(edge) for edge in (by_day if len(by_day) == 4 else np.unique(steps.astype("datetime64[s]")))]
 
 
 def kind_of(column: pa.ChunkedArray) -> Kind | None:

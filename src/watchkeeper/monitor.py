@@ -11,13 +11,17 @@ import pyarrow as pa
 
 from watchkeeper.capture.nested import LENGTH
 from watchkeeper.capture.source import Source, open_source
-from watchkeeper.detection.comparison import ALPHA, compare_profiles
+from watchkeeper.detection.comparison import ALPHA, compare_profiles, with_rules, with_weak_segments
+from watchkeeper.detection.rules import Rules
+from watchkeeper.detection.rules_checked import check_rules
+from watchkeeper.detection.rules_suggested import suggest
 from watchkeeper.engines.local import Progress, profile_source
-from watchkeeper.errors import EmptySource, InvalidSchema
+from watchkeeper.errors import EmptySource, InvalidSchema, UnknownColumn
 from watchkeeper.inference import infer, kind_of
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.sample import SAMPLE_ROWS
 from watchkeeper.report.report import Report
+from watchkeeper.report.rules_report import RuleReport
 from watchkeeper.schema import Schema
 
 Tell = Callable[[str, int, float | None], None]
@@ -31,6 +35,7 @@ def compare(
     schema: Schema | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     alpha: float = ALPHA,
     multivariate: bool = False,
+    rules: Rules | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     title: str = "",
     threads: int | None = None,
     progress: Tell | None = None,
@@ -52,6 +57,8 @@ def compare(
         The budget: the chance of any warning at all when nothing has changed.
     multivariate
         Look at columns together too: a domain classifier, principal components, correlations, MMD. Takes seconds.
+    rules
+        What the current data should be besides, as :func:`suggest_rules` returns or a YAML file of it holds.
     title
         For the page.
     threads
@@ -78,10 +85,12 @@ def compare(
     """
     if not 0 < alpha < 1:
         raise InvalidSchema(f"alpha is the chance of a false warning, between 0 and 1, not {alpha!r}.")
+    expected = None if rules is None else _rules(rules)
     sides = _open(reference, "reference", progress), _open(current, "current", progress)
     whole, said = _agree(sides, _given(schema))
     profiles = [_profile(side, whole, name, threads, progress) for side, name in zip(sides, _SIDES, strict=True)]
-    return Report(compare_profiles(profiles[0], profiles[1], alpha, multivariate=multivariate), title, said)
+    found = with_weak_segments(compare_profiles(profiles[0], profiles[1], alpha, multivariate=multivariate))
+    return Report(found if expected is None else with_rules(found, expected), title, said)
 
 
 def profile(
@@ -120,6 +129,82 @@ def profile(
         raise InvalidSchema(f"There is no engine {engine!r} yet; 'local' is the one there is.")
     source = open_source(data, flat=True)
     return profile_source(source, _whole(source, schema), sample_rows=sample_rows, threads=threads, progress=progress)
+
+
+def suggest_rules(data: object, schema: Schema | None = None, *, progress: Progress | None = None) -> Rules:
+    """Return rules of data quality that a reference keeps, with room for what chance brings: to be read and edited.
+
+    Parameters
+    ----------
+    data
+        The reference: a profile, or anything that :func:`compare` takes.
+    schema
+        As for :func:`profile`.
+    progress
+        Called as ``progress(rows, share)`` while reading.
+
+    Examples
+    --------
+    >>> rules = suggest_rules({"age": [float(i % 80) for i in range(1000)]})
+    >>> rules.columns["age"].minimum, rules.columns["age"].maximum, rules.columns["age"].null_share
+    (0, 79, 0.0046)
+    """
+    side = _open(data, "the reference", None)
+    return suggest(side if isinstance(side, Profile) else profile(data, schema, progress=progress))
+
+
+def check(
+    data: object,
+    rules: Rules | Mapping[str, Any] | str | os.PathLike[str],
+    *,
+    progress: Progress | None = None,
+) -> RuleReport:
+    """Hold a table against rules: which are broken, more clearly than chance would show.
+
+    Parameters
+    ----------
+    data
+        A profile, or anything that :func:`compare` takes. Only the columns that the rules name are read, each as its ``type``.
+    rules
+        As :func:`suggest_rules` returns, as plain values, or the path of a YAML file.
+    progress
+        Called as ``progress(rows, share)`` while reading.
+
+    Raises
+    ------
+    InputError, SchemaError
+        The table cannot be read, or the rules hold an unknown key or a value of the wrong type.
+    """
+    expected = _rules(rules)
+    side = _open(data, "the data", None)
+    made = side if isinstance(side, Profile) else _for_rules(side, expected, progress)
+    return RuleReport(made.name, made.rows, expected, check_rules(made, expected))
+
+
+def _rules(rules: Rules | Mapping[str, Any] | str | os.PathLike[str]) -> Rules:
+    if isinstance(rules, Rules):
+        return rules
+    return Rules.from_dict(rules) if isinstance(rules, Mapping) else Rules.from_yaml(rules)
+
+
+def _for_rules(source: Source, rules: Rules, progress: Progress | None) -> Profile:
+    """Return the profile of the columns that rules name, each read as the type that it should have."""
+    head = source.head()
+    kinds = {
+        name: told.type or kind_of(head[name])
+        for name, told in rules.columns.items()
+        if name in head.column_names and name != rules.id
+    }
+    if rules.id is not None and rules.id not in head.column_names:
+        raise UnknownColumn(rules.id, head.column_names, "The rules")
+    kinds = kinds or {
+        name: kind_of(head[name]) for name in head.column_names
+    }  # none is there: rows are counted all the same
+    schema = Schema(kinds={n: k for n, k in kinds.items() if k is not None}, id=rules.id)  # type: ignore[misc]
+    made = profile_source(source, schema.freeze(), progress=progress)
+    if made.rows == 0:
+        raise EmptySource(source.name)
+    return made
 
 
 def infer_schema(data: object, schema: Schema | None = None) -> Schema:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -34,6 +36,14 @@ _SINGLE: tuple[Role, ...] = (
 _MANY: dict[str, Role] = {"segments": "segment", "sensitive": "sensitive"}
 _REMARKS = {"guessed", "importances"}
 """Fields that change no profile."""
+_LATER = {"importances", "crossed", "segment_bins"}
+"""Fields that came later: left out where they say nothing, so that older profiles keep the fingerprint of their schema."""
+CROSSING = " x "
+"""What stands between the columns, and the values, of a crossed segment."""
+MOST_VALUES = 64
+"""Part of the format: so many values of a segment column are kept apart."""
+MOST_EDGES = MOST_VALUES - 2
+"""So many edges cut a column into bins at most, which with those that are missing are as many segments as are kept apart."""
 _ALIASES = {"datetime": "timestamp", "label": "target", "prediction_probas": "score", "categorical_features": None}
 
 
@@ -64,7 +74,14 @@ class Schema:
     features
         Names of the model's inputs. None: every column without another role.
     segments, sensitive
-        Columns for whose values outcomes are kept apart; ``sensitive`` ones are also groups in fairness.
+        Columns for whose values outcomes are kept apart; ``sensitive`` ones are also groups in fairness. A pair of columns
+        among the segments, such as ``["origin", "carrier"]``, keeps them apart for each pair of values.
+    crossed
+        The pairs among the segments; where ``segments`` holds pairs, they are moved here. Each is one segment column,
+        called ``origin x carrier``.
+    segment_bins
+        Column to the edges of the bins by which it is a segment: numbers, or texts of dates. A bin holds its lower edge.
+        Inference gives edges (quintiles, rounded) to numbers and times with more than 64 distinct values.
     kinds
         Kind by column.
     task
@@ -113,6 +130,8 @@ class Schema:
     features: list[str] | None = None
     segments: list[str] = field(default_factory=list)
     sensitive: list[str] = field(default_factory=list)
+    crossed: list[list[str]] = field(default_factory=list)
+    segment_bins: dict[str, list[Any]] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
     task: Task | None = None
     positive: str | int | float | bool | None = None
@@ -126,7 +145,9 @@ class Schema:
     guessed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.segments, self.crossed = _apart(self.segments, self.crossed)
         _check_values(self)
+        self.segment_bins = {column: _edges(column, edges) for column, edges in self.segment_bins.items()}
         for name in (*_MANY, "classes", "guessed"):
             setattr(self, name, [_plain(value) for value in getattr(self, name)])
         self.positive = _plain(self.positive)
@@ -182,8 +203,16 @@ class Schema:
         for name, many in _MANY.items():
             for column in getattr(self, name):
                 yield column, many
+        for pair in self.crossed:
+            for column in pair:
+                yield column, "segment"
         for column in self.features or []:
             yield column, "feature"
+
+    def cuts(self) -> dict[str, tuple[str, ...]]:
+        """Return what rows are kept apart by: the name of each cut with its column, or with the two that are crossed."""
+        found = {column: (column,) for column in (*self.segments, *self.sensitive)}
+        return found | {CROSSING.join(pair): tuple(pair) for pair in self.crossed}
 
     def role(self, column: str) -> Role:
         """Return the column's leading role; ``feature`` for one that no role names."""
@@ -204,7 +233,7 @@ class Schema:
     def check_columns(self, existing: list[str], where: str = "The schema") -> None:
         """Raise :class:`UnknownColumn` for the first role, kind or importance of a column that the data does not have."""
         there = set(existing)
-        for column in (*(name for name, _ in self.roles()), *self.kinds, *self.importances):
+        for column in (*(name for name, _ in self.roles()), *self.kinds, *self.importances, *self.segment_bins):
             if column not in there:
                 raise UnknownColumn(column, existing, where)
 
@@ -212,9 +241,9 @@ class Schema:
         """Raise :class:`SchemaMismatch` naming each difference that keeps two profiles from being put together."""
         mine, theirs = self.to_dict(), other.to_dict()
         differences = [
-            f"{k} is {_short(mine[k])} and {_short(theirs[k])}"
-            for k in mine
-            if k not in _REMARKS and mine[k] != theirs[k]
+            f"{k} is {_short(mine.get(k))} and {_short(theirs.get(k))}"
+            for k in mine | theirs
+            if k not in _REMARKS and mine.get(k) != theirs.get(k)
         ]
         if differences:
             raise SchemaMismatch(differences)
@@ -228,7 +257,7 @@ class Schema:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values that :meth:`from_dict` takes back."""
         values = dataclasses.asdict(self)
-        return values if self.importances else {k: v for k, v in values.items() if k != "importances"}
+        return {name: value for name, value in values.items() if name not in _LATER or value}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str = "The schema") -> Schema:
@@ -283,15 +312,17 @@ def _check_values(schema: Schema) -> None:
         if isinstance(value, str):
             raise InvalidSchema(f"{name} is a list of names; write {name}=[{value!r}], not {name}={value!r}.")
         _check(name, value, _is_names if name != "classes" else _is_labels, "a list of names")
-    for name in ("kinds", "privileged", "origins", "importances"):
+    for name in ("kinds", "privileged", "origins", "importances", "segment_bins"):
         value = getattr(schema, name)
         _check(name, value, lambda v: isinstance(v, Mapping) and all(map(_is_name, v)), "a mapping of names")
+    _check("crossed", schema.crossed, lambda v: isinstance(v, list), "a list of pairs of columns")
     _check("origins", list(schema.origins.values()), lambda v: all(map(_is_number, v)), "a mapping to finite numbers")
     weights = [_plain(value) for value in schema.importances.values()]
     _check("importances", weights, lambda v: all(map(_is_number, v)), "a mapping to finite numbers")
     _check("privileged", list(schema.privileged.values()), _is_labels, "a mapping to labels")
     score = list(schema.score.values()) if isinstance(schema.score, dict) else [schema.score]
     _check("score", score, lambda v: v == [None] or _is_names(v), "a name, or a mapping of class to name")
+    _check("many_classes", schema.many_classes, lambda v: isinstance(v, bool), "True or False")
     _check("positive", schema.positive, lambda v: _is_labels([v]), "a label")
     _check("threshold", [schema.threshold], lambda v: all(map(_is_number, v)), "a finite number")
     scale = [0.0] if schema.naive_scale is None else [schema.naive_scale]
@@ -301,6 +332,45 @@ def _check_values(schema: Schema) -> None:
             f"classes has {len(schema.classes)} entries; at most {MOST_CLASSES} are kept apart. "
             "For thousands, leave classes out and say many_classes=True."
         )
+
+
+def _apart(segments: Any, crossed: Any) -> tuple[Any, Any]:
+    """Return columns and pairs of columns apart; what is neither stays where it is, to be refused by its type."""
+    if not isinstance(segments, list | tuple | set | frozenset) or not isinstance(crossed, list | tuple):
+        return segments, crossed
+    pairs = [list(s) for s in (*segments, *crossed) if isinstance(s, list | tuple)]
+    for pair in pairs:
+        if len(pair) != 2 or not _is_names(pair) or len(set(pair)) < 2:
+            raise InvalidSchema(
+                f"A crossed segment is a pair of different columns such as [origin, carrier], not {_short(pair)}."
+            )
+    if not all(isinstance(pair, list | tuple) for pair in crossed):
+        raise InvalidSchema(f"crossed should be a list of pairs such as [origin, carrier], but is {_short(crossed)}.")
+    columns = [s for s in segments if not isinstance(s, list | tuple)]
+    return columns, [pair for place, pair in enumerate(pairs) if pair not in pairs[:place]]
+
+
+def _edges(column: str, edges: object) -> list[Any]:
+    """Return the edges of a column's bins as plain values; raises :class:`InvalidSchema` where they are no such."""
+    found = [_plain(edge) for edge in edges] if isinstance(edges, list | tuple) else []
+    numbers = bool(found) and all(map(_is_number, found))
+    if not (numbers or (found and all(map(_is_moment, found)))) or len(found) > MOST_EDGES:
+        raise InvalidSchema(
+            f"segment_bins of {column!r} should be 1 to {MOST_EDGES} edges, numbers or texts of dates, but is {_short(edges)}."
+        )
+    if numbers:
+        found = [float(edge) for edge in found]
+    order = [edge if numbers else datetime.fromisoformat(edge).replace(tzinfo=None) for edge in found]
+    if any(second <= first for first, second in itertools.pairwise(order)):
+        raise InvalidSchema(f"The edges in segment_bins of {column!r} should go up, but are {_short(found)}.")
+    return found
+
+
+def _is_moment(value: object) -> bool:
+    try:
+        return isinstance(value, str) and datetime.fromisoformat(value) is not None
+    except ValueError:
+        return False
 
 
 def _check(name: str, value: object, fits: Callable[[Any], bool], expected: str) -> None:

@@ -17,7 +17,9 @@ numbers = st.floats(allow_nan=True, allow_infinity=True)
 points = st.builds(
     Point,
     **{
-        f.name: whole if f.name in {"start", "stop", "n", "rows", "reference_windows"} else numbers
+        f.name: whole
+        if f.name in {"start", "stop", "n", "rows", "reference_windows", "basis", "reference_basis"}
+        else numbers
         for f in fields(Point)
     },
 )

@@ -359,3 +359,19 @@ def test_the_crawl_would_see_a_page_that_puts_names_into_markup(browser: Browser
         page.evaluate("html => { document.querySelector('main').innerHTML = html }", HOSTILE)
     assert [told for told in page.evaluate("policyViolations") if "script-src" in told]
     context.close()
+
+
+def test_outcomes_of_late_are_drawn_as_in_a_report(enter: Enter) -> None:
+    page = enter(MODEL)
+    page.locator("#outcome").scroll_into_view_if_needed()
+    expect(page.locator("#outcome .note").first).to_contain_text("rows with labels of the last")
+    expect(page.get_by_role("heading", name="ROC curve")).to_be_visible()
+    page.locator("#curves").scroll_into_view_if_needed()
+    expect(page.locator("#curves canvas")).to_have_count(2)
+    document = page.evaluate("fetch('/api/v1/views/outcome?model=late-flights').then((r) => r.json())")
+    f1 = document["classes"]["current"]["1"]["f1-score"]
+    expect(page.locator("tr[data-class='1']")).to_contain_text(f"{f1:.3f}")
+    expect(page.locator("#calibration")).to_contain_text("Reliability")
+    assert not {"NaN", "undefined", "Infinity", "null"} & set(page.inner_text("#outcome").split())
+    page.set_viewport_size({"width": 400, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") == 400

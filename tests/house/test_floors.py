@@ -27,7 +27,7 @@ FLOORS = {
     12: "cli",
     13: "__main__",
 }
-BESIDE = {("inference", "schema")}  # on one floor, and the first may import the second
+BESIDE = {("inference", "schema"), ("integrations", "training")}  # on one floor, and the first may import the second
 FLOOR = {unit: floor for floor, units in FLOORS.items() for unit in units.split()}
 
 

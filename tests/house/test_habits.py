@@ -24,7 +24,7 @@ NO_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "legacy", "v
 MOST_LINES, MOST_LINES_OF_A_FUNCTION, MOST_PARAMETERS = 500, 60, 7
 CONTRACTS = {
     "client/logger.py": {"prediction": 8},
-    "monitor.py": {"compare": 8},
+    "monitor.py": {"compare": 9},
 }  # the signature that the interface promises
 ERRORS = {name for name, value in vars(errors).items() if inspect.isclass(value) and issubclass(value, Exception)}
 

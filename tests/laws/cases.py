@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from watchkeeper.capture.batch import Batch
 from watchkeeper.profiles.column import CategoricalColumn, DatetimeColumn, NumericColumn, TextColumn
+from watchkeeper.profiles.formats import Formats
 from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.profiles.multilabel import MultilabelOutcome
 from watchkeeper.profiles.outcome import BinaryOutcome, ForecastOutcome, MulticlassOutcome, RegressionOutcome
@@ -226,7 +227,8 @@ KINDS: dict[str, Any] = {
 }  # fmt: skip
 BINARY = Schema(
     target="label", score="p", task="binary", positive="yes", classes=["no", "yes"], timestamp="t", id="id",
-    segments=["many", "b"], sensitive=["c"], kinds=KINDS, zone="America/New_York",
+    segments=["many", "b", ["x", "c"]], sensitive=["c"], kinds=KINDS, zone="America/New_York",
+    segment_bins={"x": [-1, 0.5], "t": ["2024-03-10"]},
 )  # fmt: skip
 MULTICLASS = BINARY.replace(
     task="multiclass", positive=None, classes=["no", "yes", "rare"], score={"no": "p", "yes": "q"}, id=None
@@ -350,7 +352,7 @@ def timelines(schema: Schema) -> st.SearchStrategy[Case]:
 
 def row_samples(schema: Schema) -> st.SearchStrategy[Case]:
     narrow = schema.replace(kinds={name: KINDS[name] for name in ("x", "i", "c", "b", "id", "t", "label")})
-    narrow = narrow.replace(score=None, segments=[], sensitive=[], timestamp=None)
+    narrow = narrow.replace(score=None, segments=[], crossed=[], sensitive=[], timestamp=None)
     lengths = st.sampled_from([0, 1, 50, 5001, 12_000])
     return batches(narrow, lengths).map(
         lambda drawn: of_rows(
@@ -376,6 +378,7 @@ CASES: dict[type, st.SearchStrategy[Case]] = {
     DatetimeColumn: columns(DatetimeColumn, ["t", "when"]),
     CategoricalColumn: columns(CategoricalColumn, ["c", "many", "b", "i"]),
     TextColumn: columns(TextColumn, ["note", "c"]),
+    Formats: batches(NO_TASK).map(lambda drawn: of_rows(drawn, Formats, lambda f, b: f.update(b.column("note")))),
     BinaryOutcome: outcomes(BINARY),
     MulticlassOutcome: outcomes(MULTICLASS),
     RegressionOutcome: outcomes(REGRESSION),

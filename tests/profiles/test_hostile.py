@@ -85,6 +85,13 @@ CORRUPT: dict[str, Callable[[], dict[str, Any]]] = {
     "rows below zero": lambda: put((*X, "rows"), -1),
     "rows of text": lambda: put((*X, "rows"), "12"),
     "rows beyond counting": lambda: put(("rows",), 2**62),
+    "formats of another number": lambda: changed(("columns", "note", "formats", "counts"), lambda c: c[:-1]),
+    "formats below zero": lambda: changed(("columns", "note", "formats", "counts"), lambda c: c - 100),
+    "formats as a list": lambda: changed(("columns", "note", "formats", "counts"), lambda c: c.tolist()),
+    "formats that are no state": lambda: put(("columns", "note", "formats"), 3),
+    "edges that go down": lambda: changed(("schema",), lambda s: s | {"segment_bins": {"x": [2, 1]}}),
+    "a crossing of one column": lambda: changed(("schema",), lambda s: s | {"crossed": [["city"]]}),
+    "a crossing without outcomes": lambda: changed(("schema",), lambda s: s | {"crossed": [["city", "b"]]}),
     "a column of another kind": lambda: put(("columns", "x"), profile(3).columns["city"].state()),
     "a column that is a list": lambda: put(("columns", "x"), []),
     "no column": lambda: dropped(("columns", "x")),
@@ -270,4 +277,4 @@ def test_a_value_left_out_is_refused_or_has_a_default(path: Path) -> None:
         ask(Profile.from_bytes(codec.encode(made)))
     except CorruptProfile:
         return
-    assert path[0] in {"name", "schema", "start", "end"}
+    assert path[0] in {"name", "schema", "start", "end"} or path[-1] == "formats"

@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from live import Live, live, make_secrets
 
+from watchkeeper import classification_report, roc_curve
+from watchkeeper.metrics.classification import confusion_matrix
+from watchkeeper.pipeline.catalog import Version
 from watchkeeper.pipeline.measure import NUMBERS
+from watchkeeper.pipeline.overview import Series, Span
 from watchkeeper.pipeline.values import MeasurementQuery, Target
 from watchkeeper.server.app import create_app
+from watchkeeper.server.views.lines import metric_lines
 from watchkeeper.server.views.routes import PAGES
 from watchkeeper.store import rows
 from watchkeeper.store.database import Database
@@ -92,6 +98,43 @@ def test_the_numbers_are_those_of_the_measurements(served: Live) -> None:
             found = as_columns(document, metric[source]["value"])
             assert found.keys() == expected.keys()
             assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_outcomes_are_those_of_the_last_windows_with_labels(served: Live) -> None:
+    document = view(served, "outcome", MODEL)
+    for _ in range(7):  # each answer reads as much as its time allows
+        document = document if document["whole"] else view(served, "outcome", MODEL)
+    assert document["whole"]
+    assert (document["version"], document["count"], document["task"]) == ("2", 7, "binary")
+    first, last = (datetime.fromisoformat(document["span"][edge]) for edge in ("start", "end"))
+    target = Target("default", "late-flights", "production", "2")
+    profile = pipeline_of(served).profile(target, first, last)
+    assert document["classes"]["current"]["1"] == json.loads(json.dumps(classification_report(profile).to_dict()["1"]))
+    assert document["confusion"]["current"] == confusion_matrix(profile.outcome).tolist()
+    curve = document["curves"]["current"]["roc"]
+    assert curve["n"] == roc_curve(profile).n
+    assert curve["threshold"][0] is None
+
+
+def test_a_model_without_a_reference_has_no_outcomes_and_says_so(served: Live, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Version, "reference", None)
+    document = view(served, "outcome", MODEL)
+    assert not document["has_reference"]
+    assert {document[part] for part in ("confusion", "calibration", "curves", "classes", "errors", "lists")} == {None}
+
+
+def test_drift_counts_by_what_the_model_makes_of_a_column(served: Live) -> None:
+    version = pipeline_of(served).catalog.version(Target("default", "late-flights", "production", "2"))
+    assert version.schema is not None
+    before = version.schema
+    names = [row["column"] for row in view(served, "drift", MODEL)["columns"]]
+    try:
+        version.schema = before.replace(importances={names[0]: 1.0, names[-1]: 10_000.0})
+        rows = view(served, "drift", MODEL)["columns"]
+    finally:
+        version.schema = before
+    assert [row["column"] for row in rows].index(names[0]) > 0
+    assert {row["column"]: row["importance"] for row in rows}[names[-1]] == pytest.approx(1.0, abs=1e-3)
 
 
 def test_drift_is_in_floors_and_the_strongest_comes_first(served: Live) -> None:
@@ -293,3 +336,17 @@ def test_only_readers_read_and_only_admins_see_keys(served: Live) -> None:
     assert "viewer" in {key["name"] for key in view(served, "settings", who="admin")["keys"]}
     assert view(served, "fleet", who="elsewhere")["models"] == []
     assert served.ask("GET", f"/api/v1/views/model?{MODEL}", "elsewhere").status == 404
+
+
+def test_a_metric_has_a_line_for_each_of_its_sources() -> None:
+    spans = [Span(start, start + 1, 10, 5, True, 1, None) for start in (0, 1)]
+
+    def series(source: str, value: float) -> Series:
+        numbers = [value if name == "value" else None for name in NUMBERS]
+        return Series(1, "accuracy", None, None, source, "share", {1: tuple(numbers)})
+
+    found = metric_lines([series("realised", 0.7), series("estimated", 0.8), series("prediction-powered", 0.75)], spans)
+    assert [found[0][source]["value"] for source in ("realised", "estimated", "powered")] == [
+        [None, 0.7], [None, 0.8], [None, 0.75],
+    ]  # fmt: skip
+    assert metric_lines([series("realised", 0.7)], spans)[0]["powered"] is None

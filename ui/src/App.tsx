@@ -4,11 +4,17 @@ import { ThemeProvider } from "./base/theme";
 import { Tips } from "./base/tip";
 import { Bar } from "./sections/Bar";
 import { Calibration } from "./sections/Calibration";
+import { Classes } from "./sections/Classes";
 import { Columns } from "./sections/Columns";
+import { Curves } from "./sections/Curves";
+import { Errors, Lists } from "./sections/Errors";
 import { Header } from "./sections/Header";
 import { Performance } from "./sections/Performance";
+import { Rules } from "./sections/Rules";
 import { Segments } from "./sections/Segments";
 import { Timeline } from "./sections/Timeline";
+import { Together } from "./sections/Together";
+import { Weak } from "./sections/Weak";
 import type { CompareView } from "./view";
 
 function Report({ view }: { view: CompareView }) {
@@ -29,9 +35,16 @@ function Report({ view }: { view: CompareView }) {
         <Header view={view} clock={clock} />
         <Performance rows={view.performance} />
         <Timeline view={view} clock={clock} />
+        <Errors view={view} />
+        <Lists view={view} />
+        <Curves view={view} />
         <Calibration view={view} />
+        <Classes view={view} />
         <Segments view={view} />
+        <Weak view={view} />
+        <Rules view={view} />
         <Columns columns={view.columns} />
+        <Together multivariate={view.multivariate} />
       </main>
       <footer>Made by Watchkeeper {view.watchkeeper}. This file holds everything it shows and fetches nothing.</footer>
       <Tips />

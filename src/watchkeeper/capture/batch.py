@@ -110,7 +110,7 @@ class Batch:
 
     def row_hashes(self, names: list[str]) -> UInt64s:
         """Hash each row over the named columns; shape (n,)."""
-        return kernel.combine_hashes([self.words(name) for name in names])
+        return kernel.combine_hashes(self.words(name) for name in names)
 
 
 def _exact_words(integers: pa.Array, words: UInt64s) -> UInt64s:

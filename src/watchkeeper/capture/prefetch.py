@@ -17,7 +17,7 @@ class _End:
         self.error = error
 
 
-def prefetched(iterator: Iterator[T], depth: int = 2) -> Generator[T, None, None]:
+def prefetched(iterator: Iterator[T], depth: int = 1) -> Generator[T, None, None]:
     """Yield the items of ``iterator`` in order while a thread works out up to ``depth`` of the next ones.
 
     The thread starts with the first item asked for and has ended when this generator has: read to the end, closed,

@@ -13,6 +13,7 @@ import click
 import watchkeeper.cli.acting
 import watchkeeper.cli.asking
 import watchkeeper.cli.comparing
+import watchkeeper.cli.judging
 import watchkeeper.cli.keeping
 import watchkeeper.cli.looking
 import watchkeeper.cli.monitoring

@@ -22,6 +22,7 @@ from watchkeeper.cli.tables import show_report
 @click.option("--json", "json_", type=FILE, help="Write the report as JSON; - is standard output.")
 @click.option("--alpha", type=float, default=None, help="Chance of any false warning (0.05 unless said).")
 @click.option("--multivariate", is_flag=True, help="Look at columns together too: classifier, PCA, correlations, MMD.")
+@click.option("--rules", type=FILE, help="YAML file of rules that the current data should keep ('quality suggest').")
 @click.option("--strict", is_flag=True, help="Exit with 3 where any check had not enough data and none was worse.")
 @click.option("--title", default="", help="Title of the page.")
 def compare(reference: str, current: str, **options: Any) -> int:
@@ -33,7 +34,9 @@ def compare(reference: str, current: str, **options: Any) -> int:
     from watchkeeper import monitor
     from watchkeeper.detection.comparison import ALPHA
 
-    outputs = {name: options.pop(name) for name in ("html", "json_", "alpha", "strict", "title", "multivariate")}
+    outputs = {
+        name: options.pop(name) for name in ("html", "json_", "alpha", "strict", "title", "multivariate", "rules")
+    }
     with Bars() as reading:
         report = monitor.compare(
             reference,
@@ -41,6 +44,7 @@ def compare(reference: str, current: str, **options: Any) -> int:
             schema=schema_of(options),
             alpha=outputs["alpha"] if outputs["alpha"] is not None else ALPHA,
             multivariate=outputs["multivariate"],
+            rules=outputs["rules"],
             title=outputs["title"],
             progress=reading.tell,
         )

@@ -26,7 +26,10 @@ def roles(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--timestamp", help="Column with the time of the prediction."),
         click.option("--id", "id_", help="Column that names the row."),
         click.option(
-            "--segment", "segments", multiple=True, help="Column whose values are reported apart; repeatable."
+            "--segment",
+            "segments",
+            multiple=True,
+            help="Column whose values or bins are reported apart, or 'A x B' for pairs; repeatable.",
         ),
         click.option("--sensitive", multiple=True, help="Sensitive column, reported apart; repeatable."),
         click.option("--task", type=click.Choice(MEASURED), help="What the model does; guessed unless said."),
@@ -43,10 +46,11 @@ def roles(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def schema_of(roles: dict[str, Any]) -> Schema:
     """Return the schema that the options say; takes them out of ``roles``."""
-    from watchkeeper.schema import Schema
+    from watchkeeper.schema import CROSSING, Schema
 
     file = roles.pop("schema_file")
     schema = Schema.from_yaml(file) if file is not None else Schema()
     roles["id"] = roles.pop("id_")
-    given = {name: list(v) if isinstance(v, tuple) else v for name, v in roles.items() if v not in {None, ()}}
+    roles["segments"] = tuple(s.split(CROSSING) if CROSSING in s else s for s in roles.get("segments") or ())
+    given = {name: list(v) if isinstance(v, tuple) else v for name, v in roles.items() if v is not None and v != ()}
     return schema.replace(**given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ class Spread:
 
 
 def between_windows(values: Sequence[Estimate]) -> Spread:
-    """Return how the windows of a reference differ; nothing is known from fewer than five of 30 rows each.
+    """Return how the windows of a reference differ; nothing is known from fewer than five that rest on 30 rows each.
 
     Of windows with mean square sampling error e², whose values have variance S², the variance between them is S² - e²
     (the method of moments), at least 0. The mean is that of the windows, not of all rows: an AUC over a month also ranks
@@ -48,7 +49,7 @@ def between_windows(values: Sequence[Estimate]) -> Spread:
     >>> round(spread.mean, 3), round(spread.sd, 3), spread.windows
     (0.7, 0.03, 5)
     """
-    known = [v for v in values if v.known and v.n >= FEWEST and math.isfinite(v.high - v.low)]
+    known = [v for v in values if v.known and v.rests_on >= FEWEST and math.isfinite(v.high - v.low)]
     if len(known) < FEWEST_WINDOWS:
         return Spread()
     found = np.array([v.value for v in known])
@@ -89,6 +90,22 @@ def reference_spread(baseline: Baseline, metric: str, reference: float, column: 
     together = 1 << timeline.shift if timeline is not None else 1  # days in one stretch, where there are many
     alike = _concentration(baseline.profile, column) if column is not None else 1.0
     return replace(spread, mean=reference + spread.mean - value, sd=spread.sd * math.sqrt(together / alike))
+
+
+def reference_basis(baseline: Baseline, metric: str, segment: str | None = None) -> int:
+    """Return what the reference's value of a performance metric hangs on, of all rows or a segment such as ``origin=JFK``.
+
+    0 where the reference has no such value.
+    """
+    outcome: Any = baseline.profile.outcome
+    if segment is not None:
+        column, _, value = segment.partition("=")
+        states = baseline.profile.segments.get(column)
+        outcome = dict(states.items()).get(value) if states is not None else None
+    measures = TASKS.get(baseline.profile.schema.task or "", {})
+    if outcome is None or metric not in measures:
+        return 0
+    return baseline.once(("basis", metric, segment), lambda: measures[metric][1](outcome, ()).rests_on)
 
 
 def _concentration(profile: Profile, column: str) -> float:

@@ -42,6 +42,7 @@ class Calibrated:
 
     looks_back = 0
     spends = True
+    pools = 1
 
     def check(self, history: Sequence[Point], alpha: float) -> tuple[VerdictName, str]:
         """Judge the last point by its p-value and effect."""

@@ -15,11 +15,12 @@ from scipy.special import ndtr, ndtri
 from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.performance import worse
 from watchkeeper.detection.verdict import FEWEST, POWER, Evidence
-from watchkeeper.metrics import dependence, drift, quality
+from watchkeeper.metrics import dependence, drift, quality, uniqueness
 from watchkeeper.metrics.binning import Bins, Cells, common_bins, common_cells, pooled
 from watchkeeper.metrics.chance import Chance, Sizes, chances, relevant_difference
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, critical, share_estimate, two_sided
-from watchkeeper.metrics.names import ABUNDANT, DRIFT, LARGE, QUALITY, WASSERSTEIN_FLOOR_LARGE, Metric
+from watchkeeper.metrics.names import ABUNDANT, DRIFT, LARGE, QUALITY, TABLE_QUALITY, WASSERSTEIN_FLOOR_LARGE, Metric
+from watchkeeper.metrics.uniqueness import Repeats
 from watchkeeper.profiles.column import Column, DatetimeColumn, NumericColumn, TextColumn
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.sketches.kernel import Int64s
@@ -285,6 +286,8 @@ def _nothing(floor: float) -> Evidence:
     return Evidence(math.nan, math.nan, math.nan, floor, math.nan)
 
 
+_RARE = frozenset({"infinite_share", "mistyped_share"})
+"""Told only where there is any."""
 _CHANCE = {"new_category_share": quality.unseen_share, "out_of_range_share": quality.edge_share}
 """What a second sample of the reference's kind would show by chance alone."""
 
@@ -298,17 +301,53 @@ def _quality_changes(
     for name, (metric, compute) in QUALITY.items():
         now = compute(after, [before])
         then = reference.once(name, functools.partial(_expected, name, before))
-        if not now.known or (name == "infinite_share" and now.value == then.value == 0):
+        if not now.known or (name in _RARE and now.value == then.value == 0):
             continue
         if isinstance(before, DatetimeColumn) and name == "out_of_range_share":
             continue  # time goes on
         evidence = None
         late = name == "null_share" and reference.name == reference.profile.schema.target  # coverage, not a fault
         if metric.floor is not None and then.known and judged and not late:
-            pair = missing if name in {"null_share", "infinite_share"} else effects
+            pair = missing if name in {"null_share", "infinite_share", "mistyped_share"} else effects
             if now.value == 0:  # that none were seen is a matter of rows, however alike those of one day are
                 pair = 1.0, 1.0
             evidence = worse(metric, _thin(now, pair[1]), _thin(then, pair[0]))
+            evidence = _special(name, evidence, (before, after), (then, now))
+        changes.append(QualityChange(metric, then, now, evidence))
+    return changes
+
+
+def _special(
+    name: str, evidence: Evidence, columns: tuple[Column, Column], values: tuple[Estimate, Estimate]
+) -> Evidence | None:
+    """Return the evidence where a metric has a rule of its own: repeats may be chance, and only a constant is one value."""
+    if name == "top_share":
+        return evidence if values[1].value == 1 > values[0].value else None
+    if name == "repeated_share":
+        before, now = (uniqueness.repeats_of_column(column) for column in columns)
+        return of_repeats(evidence, now, before)
+    return evidence
+
+
+def of_repeats(evidence: Evidence, now: Repeats | None, before: Repeats | None) -> Evidence:
+    """Return evidence for more repeats that more rows do not explain either."""
+    if now is None or before is None or math.isnan(evidence.p_value):
+        return evidence
+    return replace(evidence, p_value=max(evidence.p_value, uniqueness.chance_of_repeats(now, before)))
+
+
+def table_changes(baseline: Baseline, current: Profile) -> list[QualityChange]:
+    """Return how the quality of all rows changed: duplicates, judged where the reference has next to none."""
+    reference = baseline.profile
+    changes = []
+    for name, (metric, compute) in TABLE_QUALITY.items():
+        then, now = baseline.once(("table", name), functools.partial(compute, reference)), compute(current)
+        if not (then.known and now.known):
+            continue
+        evidence = None
+        if then.value <= uniqueness.UNIQUE:
+            sides = uniqueness.repeats_of_rows(current), uniqueness.repeats_of_rows(reference)
+            evidence = of_repeats(worse(metric, now, then), *sides)
         changes.append(QualityChange(metric, then, now, evidence))
     return changes
 

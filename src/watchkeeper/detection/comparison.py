@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watchkeeper.detection.baseline import Baseline
-from watchkeeper.detection.columns import ColumnChange, QualityChange, column_changes
+from watchkeeper.detection.columns import ColumnChange, QualityChange, column_changes, table_changes
 from watchkeeper.detection.importance import importance_shares, weighed
 from watchkeeper.detection.multivariate import JointChange, multivariate_changes
 from watchkeeper.detection.performance import MetricChange, performance_changes, segment_changes
+from watchkeeper.detection.rules import Rules
+from watchkeeper.detection.rules_checked import RuleCheck, check_rules
+from watchkeeper.detection.segment_cost import Cost, Segment, by_cost, segment_costs
 from watchkeeper.detection.verdict import Evidence, Verdict, VerdictName, judge, worst
+from watchkeeper.detection.weak import WeakChange, weak_changes
 from watchkeeper.profiles.profile import Profile
 
 ALPHA = 0.05
@@ -22,7 +26,10 @@ Performance has half: it is what matters, drift only explains it."""
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Every change between two profiles with its verdict; a verdict of None: shown, never judged."""
+    """Every change between two profiles with its verdict; a verdict of None: shown, never judged.
+
+    Segments come in the order of what they cost, which ``costs`` says.
+    """
 
     reference: Profile
     current: Profile
@@ -33,13 +40,18 @@ class Comparison:
     columns: list[tuple[ColumnChange, Verdict | None]]
     quality: list[tuple[ColumnChange, QualityChange, Verdict | None]]
     multivariate: list[tuple[JointChange, Verdict | None]] = field(default_factory=list)
+    costs: dict[Segment, Cost] = field(default_factory=dict)
+    table: list[tuple[QualityChange, Verdict | None]] = field(default_factory=list)
+    rules: list[tuple[RuleCheck, Verdict]] = field(default_factory=list)
+    expected: Rules | None = None
+    weak: list[WeakChange] = field(default_factory=list)
 
     @property
     def verdicts(self) -> list[Verdict]:
         """Every verdict there is."""
         found = [v for _, v in self.performance] + [v for _, v in self.segments] + [v for _, v in self.columns]
-        found += [v for _, _, v in self.quality] + [v for _, v in self.multivariate]
-        return [v for v in found if v is not None]
+        found += [v for _, _, v in self.quality] + [v for _, v in (*self.table, *self.multivariate)]
+        return [v for v in found if v is not None] + [v for _, v in self.rules]
 
     @property
     def importances(self) -> dict[str, float]:
@@ -94,31 +106,47 @@ def compare_profiles(
     baseline.profile.schema.check_same(current.schema)
     performance = performance_changes(baseline, current)
     segments = list(segment_changes(baseline, current))
+    costs = segment_costs(baseline.profile.schema.task or "", segments, performance)
+    segments = by_cost(segments, costs)
     columns = column_changes(baseline, current)
     quality = [(column, change) for column in columns for change in column.quality]
+    table = table_changes(baseline, current)
     joint = multivariate_changes(baseline.profile, current) if multivariate else []
     families: dict[str, list[Evidence | None]] = {
         "performance": [c.evidence for c in performance],
         "segments": [c.evidence for c in segments],
         "drift": [c.evidence for c in columns],
-        "quality": [c.evidence for _, c in quality],
+        "quality": [c.evidence for _, c in quality] + [c.evidence for c in table],
         "multivariate": [c.evidence for c in joint],
     }
     verdicts = _judge(families, alpha)
     schema = baseline.profile.schema
+    of_table, verdicts["quality"] = verdicts["quality"][len(quality) :], verdicts["quality"][: len(quality)]
     verdicts["drift"] = weighed([c.name for c in columns], verdicts["drift"], schema)
     verdicts["quality"] = weighed([c.name for c, _ in quality], verdicts["quality"], schema)
     return Comparison(
         baseline.profile,
         current,
         alpha,
-        sum(v is not None for family in verdicts.values() for v in family),
+        sum(v is not None for family in (*verdicts.values(), of_table) for v in family),
         list(zip(performance, verdicts["performance"], strict=True)),
         list(zip(segments, verdicts["segments"], strict=True)),
         list(zip(columns, verdicts["drift"], strict=True)),
         [(column, change, v) for (column, change), v in zip(quality, verdicts["quality"], strict=True)],
         list(zip(joint, verdicts["multivariate"], strict=True)),
+        costs,
+        list(zip(table, of_table, strict=True)),
     )
+
+
+def with_weak_segments(comparison: Comparison) -> Comparison:
+    """Return a comparison that says where the model is weak: shown, never judged, for it need not be a change."""
+    return replace(comparison, weak=weak_changes(comparison.reference, comparison.current))
+
+
+def with_rules(comparison: Comparison, rules: Rules) -> Comparison:
+    """Return a comparison whose current side is held against rules too; they have a budget of their own."""
+    return replace(comparison, rules=check_rules(comparison.current, rules), expected=rules)
 
 
 def _judge(families: dict[str, list[Evidence | None]], alpha: float) -> dict[str, list[Verdict | None]]:

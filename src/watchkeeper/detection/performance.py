@@ -12,6 +12,7 @@ from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.verdict import FEWEST, Evidence
 from watchkeeper.metrics import conditional, error_estimation, estimation, multiclass_estimation
 from watchkeeper.metrics import powered as prediction_powered
+from watchkeeper.metrics.basis import least_basis
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, difference, widened
 from watchkeeper.metrics.names import DECIDING, SEGMENT_FLOOR, SEGMENT_METRICS, TASKS, Metric
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
@@ -88,7 +89,7 @@ def _from_rows(baseline: Baseline, current: Profile, name: str) -> Estimate:
     if reference.schema.weight is not None or reference.schema.task not in {"multiclass", "regression"}:
         return UNKNOWN
     if isinstance(reference.outcome, MulticlassOutcome):
-        whole = functools.partial(multiclass_estimation.calibrate, reference.outcome)
+        whole = functools.partial(multiclass_estimation.calibrate, reference.outcome, days_of(reference))
         calibrators = baseline.once("calibrators", whole)
         return multiclass_estimation.estimate(current, calibrators, name) if calibrators is not None else UNKNOWN
     model = baseline.once("errors", functools.partial(error_estimation.fit, reference))
@@ -219,7 +220,7 @@ def worse(metric: Metric, current: Estimate, reference: Estimate) -> Evidence:
     floor = (metric.floor or 0.0) * (abs(reference.value) if metric.relative else 1.0)
     if not (current.known and reference.known):
         return Evidence(math.nan, math.nan, math.nan, floor, math.nan)
-    if min(current.n, reference.n) < FEWEST:
+    if min(current.rests_on, reference.rests_on) < (least_basis(metric.name) or FEWEST):
         return Evidence(math.nan, math.nan, math.nan, floor, math.nan)
     change = difference(current, reference)
     sign = {"higher": -1.0, "lower": 1.0}.get(metric.better or "", math.copysign(1.0, current.value))

@@ -14,8 +14,9 @@ from watchkeeper.detection.robust import scale_of
 from watchkeeper.detection.saying import gap, measured, said
 from watchkeeper.detection.series import Point
 from watchkeeper.detection.verdict import VerdictName
-from watchkeeper.detection.watched import worse_by
+from watchkeeper.detection.watched import too_little, worse_by
 from watchkeeper.detection.zscore import FEWEST_WINDOWS, WINDOWS
+from watchkeeper.metrics.basis import least_basis
 from watchkeeper.metrics.names import Metric
 
 HORIZONS = (1, 2, 4, 7)
@@ -60,9 +61,10 @@ class Risk:
     m + 1 windows. Without a reference that has windows, the median absolute deviation of the sealed ones says how much they
     differ, from the eighth on.
 
-    The last 1, 2, 4 and 7 windows are looked at, with equal parts of alpha (so that together they stay within it), and with
-    the correlation of neighbouring windows in the error of their mean. An alarm also needs the last window itself to be
-    worse than tolerated, so that it ends with the trouble, not a week later.
+    The last 1, 2, 4 and 7 windows are looked at, those that together rest on what the metric needs (so a model with few
+    positives a day is judged by its week), with equal parts of alpha (so that together they stay within it), and with the
+    correlation of neighbouring windows in the error of their mean. An alarm also needs the last window itself to be worse
+    than tolerated, so that it ends with the trouble, not a week later.
 
     Warning: an alarm. Critical: the 95 % interval of the change moreover lies above twice the tolerance. Not enough data: no
     value, no interval, unknown variation, or such noise that the 95 % interval reaches beyond five tolerances.
@@ -87,6 +89,7 @@ class Risk:
 
     looks_back = WINDOWS
     spends = True
+    pools = HORIZONS[-1]
 
     def check(self, history: Sequence[Point], alpha: float) -> tuple[VerdictName, str]:
         """Judge the last point, and the mean of the last few."""
@@ -99,15 +102,22 @@ class Risk:
             text = f"{measured(point, unit)}, reference {said(before, unit)}: how much windows differ is known after"
             return "not enough data", f"{text} {FEWEST_WINDOWS} windows"
         tolerance = self.tolerance * (abs(before) if self.relative else 1.0)
-        return self._judge(_looks(self.metric, history, before, noise), before, tolerance, alpha, point)
+        looks = _looks(self.metric, history, before, noise)
+        if not looks:
+            return (
+                "not enough data",
+                f"about {measured(point, unit)}: {too_little(self.metric.name, history[-HORIZONS[-1] :])}",
+            )
+        return self._judge(looks, before, tolerance, alpha, point)
 
     def _judge(
         self, looks: list[_Look], before: float, tolerance: float, alpha: float, point: Point
     ) -> tuple[VerdictName, str]:
         unit, part = self.metric.unit, alpha / len(looks)
+        last = worse_by(self.metric, point.value, before)
         text = f"{measured(point, unit)}, reference {said(before, unit)}: "
         clearest = max(looks, key=lambda look: look.change - look.half_width(part))
-        if looks[0].change > tolerance and clearest.change - clearest.half_width(part) > tolerance:
+        if last > tolerance and clearest.change - clearest.half_width(part) > tolerance:
             certain = clearest.change - clearest.half_width(0.025) > 2 * tolerance
             over = f"over the last {clearest.windows} windows " if clearest.windows > 1 else ""
             text += f"{over}worse by {gap(clearest.change, unit)}, more than {gap(tolerance, unit)} tolerated"
@@ -117,10 +127,10 @@ class Risk:
         if worse > _COARSE * tolerance > 0:
             least = f"{gap(abs(better), unit)} {'worse' if better > 0 else 'better'}"
             return "not enough data", f"{text}between {least} and {gap(worse, unit)} worse, too little to tell"
-        if looks[0].change <= 0:
+        if last <= 0:
             return "ok", f"{text}not worse"
-        enough = "tolerated" if looks[0].change <= tolerance else "which may be chance"
-        return "ok", f"{text}worse by {gap(looks[0].change, unit)}, {enough}"
+        enough = "tolerated" if last <= tolerance else "which may be chance"
+        return "ok", f"{text}worse by {gap(last, unit)}, {enough}"
 
 
 def _sampling(metric: Metric, point: Point) -> float:
@@ -162,6 +172,8 @@ def _looks(metric: Metric, history: Sequence[Point], before: float, noise: _Nois
     for k in (1,) if unknown else HORIZONS:
         if k > len(known):
             break
+        if 0 < sum(p.rests_on for p in known[-k:]) < least_basis(metric.name):
+            continue
         together = 1 + 2 * sum((1 - j / k) * rho**j for j in range(1, k))
         variance = (between * together + float(sampled[-k:].mean())) / k + typical / noise.windows
         looks.append(_Look(k, float(changes[-k:].mean()), math.sqrt(variance), noise.degrees))

@@ -49,6 +49,8 @@ class RobustZScore:
     windows: int = WINDOWS
     z: float | None = None
 
+    pools = 1
+
     @property
     def looks_back(self) -> int:
         """The windows that say what is usual."""

@@ -11,7 +11,7 @@ from watchkeeper.detection.verdict import VerdictName
 
 State = Literal["data", "no data", "late data"]
 NAN = math.nan
-_WHOLE = {"start", "stop", "n", "rows", "reference_windows"}
+_WHOLE = {"start", "stop", "n", "rows", "reference_windows", "basis", "reference_basis"}
 
 
 class SeriesKey(NamedTuple):
@@ -44,6 +44,10 @@ class Point:
         sampling noise, how many they are, and the correlation of one with the next.
     floor
         The smallest change that matters, where the reference says more than the metric's own floor.
+    basis
+        What the interval hangs on (:mod:`watchkeeper.metrics.basis`); 0: ``n``, or nothing is known of it.
+    reference_basis
+        What that of the reference's value hangs on; 0: nothing is known of it.
     """
 
     start: int
@@ -63,6 +67,13 @@ class Point:
     reference_mean: float = NAN
     reference_correlation: float = 0.0
     floor: float = NAN
+    basis: int = 0
+    reference_basis: int = 0
+
+    @property
+    def rests_on(self) -> int:
+        """What the interval hangs on."""
+        return self.basis or self.n
 
     @property
     def known(self) -> bool:
@@ -116,6 +127,10 @@ class Detector(Protocol):
     @property
     def looks_back(self) -> int:
         """How many earlier windows it may use."""
+
+    @property
+    def pools(self) -> int:
+        """How many of the last windows it may judge together; what they rest on is added up."""
 
     @property
     def spends(self) -> bool:

@@ -136,6 +136,7 @@ class Threshold:
     clear: Bound | None = None
 
     spends = False
+    pools = 1
 
     @property
     def looks_back(self) -> int:

@@ -12,7 +12,8 @@ from scipy.special import ndtri
 VerdictName = Literal["ok", "warning", "critical", "not enough data"]
 ORDER: tuple[VerdictName, ...] = ("ok", "warning", "critical")
 FEWEST = 30
-"""With fewer rows on either side nothing is judged: the tails on which a small alpha rests are not known then."""
+"""With fewer rows on either side nothing is judged: the tails on which a small alpha rests are not known then. Metrics of
+outcomes need as much as their intervals do (:mod:`watchkeeper.metrics.basis`)."""
 POWER = 0.8
 """The chance with which the detectable effect would have been seen."""
 

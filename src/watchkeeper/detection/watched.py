@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
-from watchkeeper.metrics.names import DRIFT, OF_OUTCOMES, QUALITY, Metric
+from watchkeeper.detection.series import Point
+from watchkeeper.metrics.basis import basis_words, least_basis
+from watchkeeper.metrics.names import DRIFT, OF_OUTCOMES, QUALITY, TABLE_QUALITY, Metric
 
 Cause = Literal["model", "service", "traffic"]
 Role = Literal["incident", "evidence"]
@@ -28,7 +31,8 @@ SERVICE: dict[str, Metric] = {
 }
 """Metrics of the service itself; none has a floor, since what matters differs between services."""
 METRICS: dict[str, Metric] = {
-    **{name: metric for name, (metric, _) in (OF_OUTCOMES | QUALITY).items()}, **DRIFT, **SERVICE,
+    **{name: metric for name, (metric, _) in (OF_OUTCOMES | QUALITY).items()},
+    **{name: metric for name, (metric, _) in TABLE_QUALITY.items()}, **DRIFT, **SERVICE,
 }  # fmt: skip
 PERFORMANCE = frozenset(OF_OUTCOMES)
 OF_COLUMNS = frozenset(QUALITY) | frozenset(DRIFT)
@@ -44,7 +48,17 @@ def cause_of(metric: str) -> Cause:
 
 def default_role(metric: str) -> Role:
     """Return ``incident`` for performance, failures, latency and traffic; what explains them is ``evidence``."""
-    return "evidence" if metric in OF_COLUMNS or metric in _LOAD else "incident"
+    explains = metric in OF_COLUMNS or metric in TABLE_QUALITY or metric in _LOAD
+    return "evidence" if explains else "incident"
+
+
+def too_little(metric: str, points: Sequence[Point]) -> str:
+    """Return that points together, or what they are held against, rest on less than their metric needs; else nothing."""
+    together = sum(p.rests_on for p in points)
+    for where, found in (("", together), ("in the reference ", points[-1].reference_basis)):
+        if 0 < found < least_basis(metric):
+            return where + basis_words(metric, found)
+    return ""
 
 
 def worse_by(metric: Metric, value: float, before: float) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from watchkeeper.profiles.column import CategoricalColumn, Column, DatetimeColumn
 from watchkeeper.sketches import kernel
+from watchkeeper.sketches.histogram import Histogram
 from watchkeeper.sketches.kernel import Floats, Int64s
 
 BINS = 10
@@ -45,7 +46,11 @@ def common_cells(reference: Column, current: Column) -> Cells | None:
     """Return both histograms over common cells; None for categories."""
     if isinstance(reference, CategoricalColumn) or isinstance(current, CategoricalColumn):
         return None
-    first, second = reference.histogram, current.histogram
+    return histogram_cells(reference.histogram, current.histogram, moments=isinstance(reference, DatetimeColumn))
+
+
+def histogram_cells(first: Histogram, second: Histogram, *, moments: bool = False) -> Cells:
+    """Return two histograms over common cells; ``moments``: their keys are points in time, not numbers."""
     shift = max(first.shift, second.shift)
     (a, a_counts), (b, b_counts) = first.at(shift), second.at(shift)
     cells = np.union1d(a, b)
@@ -57,7 +62,7 @@ def common_cells(reference: Column, current: Column) -> Cells | None:
     exact = shift <= min(first.trailing, second.trailing)
     keys = cells << np.int64(shift)
     high = keys if exact else keys + np.int64((1 << shift) - 1)
-    if isinstance(reference, DatetimeColumn):
+    if moments:
         values = keys / 2 + high / 2
     else:
         left, right = kernel.key_floats(keys), kernel.key_floats(high)

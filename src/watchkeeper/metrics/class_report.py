@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from watchkeeper.errors import InputError
-from watchkeeper.metrics import classification
+from watchkeeper.metrics import classification, multilabel
 from watchkeeper.metrics.classification import Valued
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, smooth_estimate
 from watchkeeper.metrics.many import many_metric
 from watchkeeper.profiles.many import ManyClassOutcome
+from watchkeeper.profiles.multilabel import MultilabelOutcome
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.tasks import plain_outcome
@@ -87,7 +88,8 @@ def classification_report(profile: Profile) -> ClassificationReport:
     Parameters
     ----------
     profile
-        Of a binary or multiclass task.
+        Of a binary, multiclass or multilabel task. Of sets of labels, averages have F1 only and ``accuracy`` is that of
+        whole sets, as in scikit-learn.
 
     Raises
     ------
@@ -105,9 +107,11 @@ def classification_report(profile: Profile) -> ClassificationReport:
     outcome = plain_outcome(profile.outcome)
     if isinstance(outcome, ManyClassOutcome):
         return _of_many(profile, outcome)
+    if isinstance(outcome, MultilabelOutcome):
+        return _of_labels(profile, outcome)
     if not isinstance(outcome, BinaryOutcome | MulticlassOutcome):
         raise InputError(
-            f"A classification report is of a binary or multiclass task, not {profile.schema.task or 'none'}."
+            f"A classification report is of a binary, multiclass or multilabel task, not {profile.schema.task or 'none'}."
         )
     matrix = classification.confusion_matrix(outcome).astype(np.float64)
     if not matrix.any():
@@ -137,6 +141,29 @@ def _of_many(profile: Profile, outcome: ManyClassOutcome) -> ClassificationRepor
     f1 = {name: many_metric(f"f1_{name}", outcome) for name in ("macro", "weighted")}
     averages = [ReportLine(f"{name} avg", UNKNOWN, UNKNOWN, found, outcome.both) for name, found in f1.items()]
     return ClassificationReport(lines, many_metric("accuracy", outcome), averages)
+
+
+def _of_labels(profile: Profile, outcome: MultilabelOutcome) -> ClassificationReport:
+    """Return the report on each label of the sets, against the rows that do not have it."""
+    rows = outcome.terms.count
+    if rows == 0:
+        raise InputError("No row of the profile has both a label and a prediction: there is nothing to report.")
+    days = [day for _, day in profile.timeline.items()] if profile.timeline is not None else []
+    known = [day for day in days if isinstance(day, MultilabelOutcome) and day.terms.count]
+    present = np.flatnonzero(outcome.labels.sum(axis=1))
+    lines = [
+        _line(profile.schema.classes[p], _of_label(outcome, p), [_of_label(day, p) for day in known])
+        for p in present.tolist()
+    ]
+    of_sets = {"micro": multilabel.f1_micro, "macro": multilabel.f1_macro, "samples": multilabel.f1_samples}
+    support = int(outcome.labels[:, [0, 2]].sum())
+    averages = [ReportLine(f"{k} avg", UNKNOWN, UNKNOWN, f(outcome, known), support) for k, f in of_sets.items()]
+    return ClassificationReport(lines, multilabel.subset_accuracy(outcome, known), averages)
+
+
+def _of_label(outcome: MultilabelOutcome, place: int) -> Floats:
+    hit, false, missed = outcome.labels[place].astype(np.float64).tolist()
+    return np.array([[outcome.terms.count - hit - false - missed, false], [missed, hit]])
 
 
 def _names(profile: Profile, matrix: Floats) -> list[str]:

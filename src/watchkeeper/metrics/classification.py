@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import digamma
 
+from watchkeeper.metrics.basis import of_matrix, over_classes
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Influence, Scale, interval, smooth_estimate, wilson
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.rows import CALIBRATION_BINS
@@ -153,7 +154,7 @@ def error_rate(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Esti
 def precision(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
     """Share of predicted positives that are positive; for multiclass the mean over classes. NaN if none is predicted."""
     if isinstance(outcome, MulticlassOutcome):
-        return _from_confusion(outcome, days, lambda m: mean_share(m, 0), "logit")
+        return _from_confusion(outcome, days, lambda m: mean_share(m, 0), "logit", name="precision")
     among = np.array([[0.0, 1.0], [0.0, 1.0]])
     return _from_confusion(outcome, days, lambda m: share_of(m, _cell(1, 1), among), "share", among)
 
@@ -161,7 +162,7 @@ def precision(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estim
 def recall(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
     """Share of positives that are predicted; for multiclass the mean over classes. NaN without positives."""
     if isinstance(outcome, MulticlassOutcome):
-        return _from_confusion(outcome, days, lambda m: mean_share(m, 1), "logit")
+        return _from_confusion(outcome, days, lambda m: mean_share(m, 1), "logit", name="recall")
     among = np.array([[0.0, 0.0], [1.0, 1.0]])
     return _from_confusion(outcome, days, lambda m: share_of(m, _cell(1, 1), among), "share", among)
 
@@ -185,17 +186,17 @@ def f1(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
             (float(values[1]), gradients[1]) if matrix[1].sum() + matrix[:, 1].sum() > 0 else (math.nan, gradients[1])
         )
 
-    return _from_confusion(outcome, days, positive, "logit")
+    return _from_confusion(outcome, days, positive, "logit", name="f1")
 
 
 def f1_macro(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
     """F1 averaged over the classes that occur."""
-    return _from_confusion(outcome, days, lambda m: mean_f1(m, weighted=False), "logit")
+    return _from_confusion(outcome, days, lambda m: mean_f1(m, weighted=False), "logit", name="f1_macro")
 
 
 def f1_weighted(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
     """F1 averaged over classes, weighted by how often each is the label."""
-    return _from_confusion(outcome, days, lambda m: mean_f1(m, weighted=True), "logit")
+    return _from_confusion(outcome, days, lambda m: mean_f1(m, weighted=True), "logit", name="f1_weighted")
 
 
 def roc_auc(outcome: ClassOutcome, days: Sequence[ClassOutcome] = ()) -> Estimate:
@@ -312,6 +313,7 @@ def _from_confusion(
     metric: Callable[[Floats], Valued],
     scale: Scale,
     among: Floats | None = None,
+    name: str = "",
 ) -> Estimate:
     matrix = confusion_matrix(outcome).astype(np.float64)
     if matrix.sum() == 0:
@@ -320,7 +322,8 @@ def _from_confusion(
     n = int((matrix * among).sum() if among is not None else matrix.sum())
     blocks = [confusion_matrix(day).astype(np.float64).ravel() for day in days]
     squares = float((matrix * gradient**2).sum())
-    return smooth_estimate(value, gradient.ravel(), squares, [b for b in blocks if b.any()], n, scale)
+    found = smooth_estimate(value, gradient.ravel(), squares, [b for b in blocks if b.any()], n, scale)
+    return replace(found, basis=of_matrix(name, matrix, matrix)) if found.known else found
 
 
 Curve = Callable[[Floats, Floats], tuple[float, Floats, Floats]]
@@ -355,7 +358,8 @@ def _from_scores(outcome: ClassOutcome, days: Sequence[ClassOutcome], area: Area
     value, error = float(np.mean([e.value for e in each])), float(np.mean([e.error for e in each]))
     degrees, effect = min(e.degrees for e in each), max(e.design_effect for e in each)
     low, high = interval(value, error, each[0].n, "logit", degrees)
-    return Estimate(value, low, high, each[0].n, error, degrees, float(np.mean([e.resolution for e in each])), effect)
+    resolution, basis = float(np.mean([e.resolution for e in each])), over_classes(np.array([e.rests_on for e in each]))
+    return Estimate(value, low, high, each[0].n, error, degrees, resolution, effect, basis)
 
 
 def _by_label(outcome: BinaryOutcome) -> tuple[Histogram, Histogram]:
@@ -383,12 +387,12 @@ def curve_estimate(
         return UNKNOWN
     gradient = np.concatenate([by_positive, by_negative])
     squares = [float((c * by**2).sum()) for c, by in ((positives, by_positive), (negatives, by_negative))]
-    rows = of_two_samples(squares, [histogram.count for histogram in pair])
+    rows, smaller = of_two_samples(squares, [h.count for h in pair]), min(h.count for h in pair)
     if area.expected is not None:
-        rows = steadied(rows, area.expected(value, positives.sum(), negatives.sum()), min(h.count for h in pair))
+        rows = steadied(rows, area.expected(value, positives.sum(), negatives.sum()), smaller)
     blocks = [np.concatenate([spread(p), spread(n)]) for p, n in days if p.count or n.count]
     n = int(positives.sum() + negatives.sum())
-    estimate = smooth_estimate(value, gradient, rows, blocks, n, "logit")
+    estimate = replace(smooth_estimate(value, gradient, rows, blocks, n, "logit"), basis=smaller)
     exact = pair[0].shift <= pair[0].trailing and pair[1].shift <= pair[1].trailing
     return estimate if exact else replace(estimate, resolution=area.resolution(positives, negatives))
 

@@ -36,6 +36,9 @@ class Estimate:
         How far the value can be off because the profile is not exact; 0 where it is.
     design_effect
         How many times larger the variance is than for independent rows, because days differ.
+    basis
+        What the interval hangs on, where that is not ``n``: the smaller class of an area or of F1, say. See
+        :mod:`watchkeeper.metrics.basis` for how much each metric needs.
     """
 
     value: float
@@ -46,6 +49,12 @@ class Estimate:
     degrees: float = math.inf
     resolution: float = 0.0
     design_effect: float = 1.0
+    basis: int | None = None
+
+    @property
+    def rests_on(self) -> int:
+        """What the interval hangs on: ``n`` unless ``basis`` says otherwise."""
+        return self.n if self.basis is None else self.basis
 
     @property
     def known(self) -> bool:

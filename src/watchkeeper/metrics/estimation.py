@@ -28,6 +28,7 @@ ESTIMATED = (
     "accuracy", "error_rate", "precision", "recall", "specificity", "f1", "roc_auc", "average_precision", "log_loss", "brier",
 )  # fmt: skip
 """The metrics that CBPE estimates."""
+_OF_CLASSES = {"f1", "roc_auc", "average_precision"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ def calibrate(reference: BinaryOutcome, days: Sequence[BinaryOutcome] = ()) -> C
     if 2 * reference.improbable > reference.rows - reference.scoreless:
         return None
     fitted = isotonic(reference.score_histogram((1,)), reference.score_histogram((0,)))
-    return replace(fitted, residuals=_residuals(fitted, days)) if fitted is not None else None
+    pairs = [(day.score_histogram((1,)), day.score_histogram((0,))) for day in days]
+    return replace(fitted, residuals=residuals(fitted, pairs)) if fitted is not None else None
 
 
 def isotonic(positive: Histogram, negative: Histogram) -> Calibrator | None:
@@ -128,7 +130,9 @@ def estimate(
     inflation = _inflation(calibrator, moved / calibrator.counts, doubt)
     error = math.sqrt((chance + doubt) * inflation)
     low, high = interval(value, error, max(round(rows), 1), scale)
-    return Estimate(value, low, high, n, error, design_effect=inflation)
+    positives = float((counts * rate).sum())
+    basis = round(min(positives, n - positives)) if metric in _OF_CLASSES else round(rows)
+    return Estimate(value, low, high, n, error, design_effect=inflation, basis=basis)
 
 
 def gap(outcome: BinaryOutcome, calibrator: Calibrator, metric: str, realised: Estimate) -> Estimate:
@@ -144,7 +148,7 @@ def gap(outcome: BinaryOutcome, calibrator: Calibrator, metric: str, realised: E
     if not foretold.known:
         return UNKNOWN
     value, half = realised.value - foretold.value, 1.96 * foretold.error
-    return Estimate(value, value - half, value + half, foretold.n, foretold.error)
+    return Estimate(value, value - half, value + half, foretold.n, foretold.error, basis=realised.rests_on)
 
 
 Expected = tuple[float, Floats, Floats, float, Scale]
@@ -275,12 +279,16 @@ def _spread(histogram: Histogram, shift: int, cells: Int64s) -> Floats:
     return placed
 
 
-def _residuals(calibrator: Calibrator, days: Sequence[BinaryOutcome]) -> Floats:
+def residuals(calibrator: Calibrator, days: Sequence[tuple[Histogram, Histogram]]) -> Floats:
+    """Return positives less what a calibrator expects by day and step, of the scores of each day's positives and negatives.
+
+    No rows where there are fewer than five days with labels.
+    """
     found = []
-    for day in days:
-        hits, counts = (_by_step(calibrator, day.score_histogram(labels)) for labels in ((1,), (0, 1)))
-        if counts.any():
-            found.append(hits - counts * calibrator.rates)
+    for pair in days:
+        hits, misses = (_by_step(calibrator, histogram) for histogram in pair)
+        if hits.any() or misses.any():
+            found.append(hits - (hits + misses) * calibrator.rates)
     return np.array(found) if len(found) >= _FEWEST_DAYS else np.empty((0, len(calibrator.rates)))
 
 

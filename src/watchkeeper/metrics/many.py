@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from watchkeeper.metrics.basis import over_classes
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, critical, smooth_estimate
 from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.sketches.kernel import Floats
@@ -71,6 +72,7 @@ def _f1(outcome: ManyClassOutcome, days: Sequence[ManyClassOutcome], weighted: b
     gradient = np.concatenate([by_label, by_count, by_hit])
     blocks = [_placed(day, outcome).T.ravel() for day in days if day.both]
     found = smooth_estimate(value, gradient, squares, blocks, outcome.both, "logit")
+    found = replace(found, basis=over_classes(counts[:, 0], weights)) if found.known else found
     return _with_classes(found, values, weights) if outcome.sampled else found
 
 

@@ -8,11 +8,13 @@ change of the inputs, never one of the concept.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from watchkeeper.metrics import classification
+from watchkeeper.metrics import classification, estimation
+from watchkeeper.metrics.basis import over_classes
 from watchkeeper.metrics.covariates import outcomes_of
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, interval
 from watchkeeper.metrics.estimation import Calibrator, isotonic
@@ -26,20 +28,30 @@ Weighed = tuple[float, Floats]
 """A metric's value, and what a label of each class in each row adds to it, shape (classes, rows)."""
 
 
-def calibrate(reference: MulticlassOutcome) -> list[Calibrator] | None:
-    """Return a calibrator for each class; None where one has fewer than 50 labelled rows in it or outside."""
+_OF_CLASSES = {"roc_auc", "f1_macro"}
+
+
+def calibrate(reference: MulticlassOutcome, days: Sequence[MulticlassOutcome] = ()) -> list[Calibrator] | None:
+    """Return a calibrator for each class; None where one has fewer than 50 labelled rows in it or outside.
+
+    ``days`` are the outcomes of the reference's days: with five or more, the calibrators know how far whole days depart.
+    """
     if 2 * reference.improbable > reference.rows - reference.scoreless:
         return None
     found = [isotonic(reference.scores[3 * k], reference.scores[3 * k + 1]) for k in range(reference.classes)]
     whole = [calibrator for calibrator in found if calibrator is not None]
-    return whole if whole and len(whole) == len(found) else None
+    if not whole or len(whole) != len(found):
+        return None
+    pairs = [[(day.scores[3 * k], day.scores[3 * k + 1]) for day in days if day.labelled] for k in range(len(whole))]
+    return [replace(c, residuals=estimation.residuals(c, own)) for c, own in zip(whole, pairs, strict=True)]
 
 
 def estimate(current: Profile, calibrators: list[Calibrator], metric: str) -> Estimate:
     """Return what ``metric`` (accuracy, error_rate, f1_macro, roc_auc) is expected to be, from the window's sample of rows.
 
-    The interval holds the chance in the labels and in which rows the sample has, and the uncertainty of the calibrators,
-    as the delta method gives them.
+    The interval holds the chance in the labels and in which rows the sample has, and the uncertainty of the calibrators, as
+    the delta method gives them; labels and calibrators vary by as much more as the reference's days depart from the
+    calibrators, all classes together, than independent rows would. It does not hold a change of concept.
     """
     rows = outcomes_of(current.sample, current.schema)
     if metric not in EXPECTED or not isinstance(rows, ClassRows) or len(rows.scores) != len(calibrators):
@@ -58,13 +70,28 @@ def estimate(current: Profile, calibrators: list[Calibrator], metric: str) -> Es
         return UNKNOWN
     mean = (chance * by).sum(axis=0)
     share = min(copies.sum() / max(current.rows, 1), 1.0)
-    variance = share * float((copies * ((chance * by**2).sum(axis=0) - mean**2)).sum())
-    variance += (1 - share) * float((copies * ((chance * by**2).sum(axis=0))).sum())
+    labels = share * float((copies * ((chance * by**2).sum(axis=0) - mean**2)).sum())
+    chosen = (1 - share) * float((copies * mean**2).sum())
+    doubt, between, days = 0.0, np.zeros(len(calibrators[0].residuals)), len(calibrators[0].residuals)
     for k, calibrator in enumerate(calibrators):
         moved = np.bincount(steps[k], copies * (by[k] - mean) / total, len(calibrator.rates))
-        variance += float((moved**2 * calibrator.rates * (1 - calibrator.rates) / calibrator.counts).sum())
-    low, high = interval(value, math.sqrt(variance), max(round(copies.sum() / share), 1), scale)
-    return Estimate(value, low, high, round(copies.sum() / share), math.sqrt(variance))
+        # a row is of one class: its squares by class add up, less that of their mean, which is about 0 (moved is centred)
+        doubt += float((moved**2 * calibrator.rates / calibrator.counts).sum())
+        between += calibrator.residuals @ (moved / calibrator.counts)
+    inflation = max(float((between**2).sum()) / doubt, 1.0) if doubt > 0 else 1.0
+    here = 1 + (inflation - 1) * rows_by_day(current) * days / float(calibrators[0].counts.sum()) if days else 1.0
+    error = math.sqrt(labels * here + chosen + doubt * inflation)
+    degrees = days - 1.0 if inflation > 1 else math.inf
+    n = round(copies.sum() / share)
+    low, high = interval(value, error, max(n, 1), scale, degrees)
+    basis = over_classes((copies * chance).sum(axis=1) / share) if metric in _OF_CLASSES else n
+    return Estimate(value, low, high, n, error, degrees, 0.0, here, basis)
+
+
+def rows_by_day(profile: Profile) -> float:
+    """Return how many rows a stretch of a profile's timeline has; all of them where it has none."""
+    stretches = len(profile.timeline.outcomes) if profile.timeline is not None else 0
+    return profile.rows / max(stretches, 1)
 
 
 def _matrix(

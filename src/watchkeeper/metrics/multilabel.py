@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from watchkeeper.metrics.basis import over_classes
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, smooth_estimate
 from watchkeeper.metrics.means import mean_estimate
 from watchkeeper.profiles.multilabel import ROW_TERMS, MultilabelOutcome
@@ -30,7 +32,8 @@ def f1_macro(outcome: MultilabelOutcome, days: Sequence[MultilabelOutcome] = ())
     blocks = [day.labels.astype(np.float64).ravel() for day in days if day.terms.count]
     squares = float((errors[present].sum() / size) ** 2)
     value = float(values[present].mean())
-    return smooth_estimate(value, (gradients / size).ravel(), squares, blocks, outcome.terms.count, "logit")
+    found = smooth_estimate(value, (gradients / size).ravel(), squares, blocks, outcome.terms.count, "logit")
+    return replace(found, basis=over_classes((counts[:, 0] + counts[:, 2])[present])) if found.known else found
 
 
 def f1_micro(outcome: MultilabelOutcome, days: Sequence[MultilabelOutcome] = ()) -> Estimate:
@@ -44,7 +47,9 @@ def f1_micro(outcome: MultilabelOutcome, days: Sequence[MultilabelOutcome] = ())
     gradient[[_HITS, _FALSE, _MISSED]] = np.array([2 - 2 * value, -value, -value]) / below
     squares = float(gradient @ outcome.terms.gram @ gradient)
     blocks = [day.terms.gram[0] for day in days if day.terms.count]
-    return smooth_estimate(value, gradient, squares, blocks, outcome.terms.count, "logit")
+    found = smooth_estimate(value, gradient, squares, blocks, outcome.terms.count, "logit")
+    positives = round(float(sums[_HITS] + sums[_MISSED]))
+    return replace(found, basis=min(positives, outcome.terms.count)) if found.known else found
 
 
 def f1_samples(outcome: MultilabelOutcome, days: Sequence[MultilabelOutcome] = ()) -> Estimate:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from watchkeeper.metrics import classification, many, multilabel, quality, ranking, regression, weighted
+from watchkeeper.metrics import classification, many, multilabel, quality, ranking, regression, uniqueness, weighted
 from watchkeeper.metrics.estimate import Estimate
 from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
@@ -109,11 +109,22 @@ QUALITY: dict[str, tuple[Metric, Compute]] = {
     for m, f in (
         (Metric("null_share", "Missing", "quality", "lower", "share", 0.01), lambda c, _: quality.null_share(c)),
         (Metric("infinite_share", "Infinite", "quality", "lower", "share", 0.001), lambda c, _: quality.infinite_share(c)),
+        (Metric("mistyped_share", "Of another type", "quality", "lower", "share", 0.001), lambda c, _: uniqueness.mistyped_share(c)),
         (Metric("out_of_range_share", "Out of the reference's range", "quality", "lower", "share", 0.02), lambda c, r: quality.out_of_range_share(c, r[0])),
         (Metric("new_category_share", "New categories", "quality", "lower", "share", 0.01), lambda c, r: quality.new_category_share(c, r[0])),
+        (Metric("format_share", "In the reference's format", "quality", "higher", "share", 0.01), lambda c, r: uniqueness.format_share(c, r[0])),
+        (Metric("repeated_share", "Not unique any more", "quality", "lower", "share", 0.01), lambda c, r: uniqueness.repeated_share(c, r[0])),
+        (Metric("top_share", "Most frequent value", "quality", None, "share", 0.01), lambda c, _: uniqueness.top_share(c)),
         (Metric("distinct_count", "Distinct values", "quality"), lambda c, _: quality.distinct_count(c)),
     )
 }  # fmt: skip
+"""Of a column, given that of the reference."""
+TABLE_QUALITY: dict[str, tuple[Metric, Callable[[Any], Estimate]]] = {
+    "duplicate_share": (
+        Metric("duplicate_share", "Duplicate rows", "quality", "lower", "share", 0.01), uniqueness.duplicate_share
+    )
+}  # fmt: skip
+"""Of a whole profile."""
 DRIFT: dict[str, Metric] = {
     m.name: m
     for m in (
@@ -219,4 +230,4 @@ MAIN_METRIC = {
 
 def metric_names() -> list[str]:
     """Return the name of every metric."""
-    return [*OF_OUTCOMES, *QUALITY, *DRIFT, *MULTIVARIATE]
+    return [*OF_OUTCOMES, *QUALITY, *TABLE_QUALITY, *DRIFT, *MULTIVARIATE]

@@ -102,14 +102,14 @@ def value_curve(profile: Profile, prices: Prices | dict[str, float], positive: s
     false = given.false_positive - given.true_negative
     base = (counts.positives * given.false_negative + counts.negatives * given.true_negative) / counts.n
     value = base + (hit * counts.hits + false * counts.false) / counts.n
-    noise = _noise(counts, given, value)
+    noise = noise_of(counts, given, value)
     error = np.sqrt((noise**2).sum(axis=0))
     degrees = len(noise) - 1.0 if _by_days(counts) else math.inf
     z = critical(degrees)
     low, high = value - z * error, value + z * error
     best = int(np.argmax(value))
     at_best = float(value[best]), float(low[best]), float(high[best])
-    alike = _alike(value, noise, best)
+    alike = alike_to(value, noise, best)
     return ValueCurve(
         threshold=counts.threshold,
         value=value,
@@ -138,7 +138,7 @@ def _by_days(counts: Counts) -> bool:
     return len(counts.days) >= _FEWEST_BLOCKS
 
 
-def _noise(counts: Counts, prices: Prices, value: Floats) -> Floats:
+def noise_of(counts: Counts, prices: Prices, value: Floats) -> Floats:
     """Return independent parts of the error of each threshold's value, shape (parts, k): their squares sum to its variance.
 
     A part is the positives or negatives of one cell of scores, whose rows are all worth the same; or a day, where there
@@ -163,7 +163,7 @@ def _noise(counts: Counts, prices: Prices, value: Floats) -> Floats:
     return scaled
 
 
-def _alike(value: Floats, noise: Floats, best: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def alike_to(value: Floats, noise: Floats, best: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
     """Return which thresholds are not told from the best one."""
     apart = noise - noise[:, best : best + 1]
     error = np.sqrt((apart**2).sum(axis=0))

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from watchkeeper.metrics import classification as plain
+from watchkeeper.metrics.basis import of_matrix, over_classes
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Influence, Scale, interval, smooth_estimate
 from watchkeeper.profiles.outcome import ERROR_TERMS, BinaryOutcome
 from watchkeeper.profiles.weighted import LOSS_TERMS, WeightedClassOutcome, WeightedNumberOutcome
@@ -49,7 +50,8 @@ def class_metric(name: str, outcome: WeightedClassOutcome, days: Sequence[Weight
     counted = int((plain.confusion_matrix(outcome.plain) * among).sum())
     if 1 < n < counted:  # unequal weights: their variance is estimated
         rows = Influence(variance * n / (n - 1), n - 1.0)
-    return smooth_estimate(value, gradient.ravel(), rows, blocks, n, scale)
+    found = smooth_estimate(value, gradient.ravel(), rows, blocks, n, scale)
+    return replace(found, basis=of_matrix(name, matrix, squares) if mask is None else None) if found.known else found
 
 
 _Matrix = tuple[Callable[[Floats], plain.Valued], Scale, Floats | None]
@@ -90,7 +92,8 @@ def _area(name: str, outcome: WeightedClassOutcome, days: Sequence[WeightedClass
     degrees, effect, n = min(e.degrees for e in each), max(e.design_effect for e in each), each[0].n
     resolution = float(np.mean([e.resolution for e in each]))
     low, high = interval(value, error, n, "logit", degrees)
-    return each[0] if len(each) == 1 else Estimate(value, low, high, n, error, degrees, resolution, effect)
+    basis = over_classes(np.array([e.rests_on for e in each]))
+    return each[0] if len(each) == 1 else Estimate(value, low, high, n, error, degrees, resolution, effect, basis)
 
 
 def _curve(
@@ -110,6 +113,7 @@ def _curve(
     blocks = [np.concatenate([h.at(shift, cells)[0] for h in day]) for day in days]
     gradient = np.concatenate([by_one, by_zero])
     found = smooth_estimate(value, gradient, rows, [b for b in blocks if b.any()], sum(sizes), "logit")
+    found = replace(found, basis=min(sizes))
     exact = all(h.histogram.shift <= h.histogram.trailing for h in pair)
     return found if exact or area is not plain.ROC else replace(found, resolution=area.resolution(ones[0], zeros[0]))
 
@@ -127,7 +131,7 @@ def number_metric(name: str, outcome: WeightedNumberOutcome, days: Sequence[Weig
         return _ratio(outcome.terms.gram, grams, ERROR_TERMS.index(term), scale)  # type: ignore[arg-type]
     if name == "rmse":
         square = number_metric("mse", outcome, days)
-        root = math.sqrt(square.value) if square.known else math.nan
+        root = math.sqrt(max(square.value, 0.0)) if square.known else math.nan
         error = square.error / (2 * root) if root > 0 else 0.0
         low, high = math.sqrt(max(square.low, 0.0)), math.sqrt(max(square.high, 0.0))
         return replace(square, value=root, low=low, high=high, error=error) if square.known else UNKNOWN
@@ -173,4 +177,5 @@ def _smooth(value: float, gradient: Floats, gram: Floats, days: Sequence[Floats]
 
 def _effective(total: float, squares: float) -> int:
     """Return how many rows of one weight would say as much."""
-    return max(round(total * total / squares), 1) if squares > 0 else 0
+    rows = total * total / squares if squares > 0 else 0.0
+    return max(round(rows), 1) if 0 < rows < math.inf else 0

@@ -231,7 +231,7 @@ def _role_columns(version: Version) -> set[str]:
     if schema is None:
         return set()
     roles = {"id", "timestamp", "target", "prediction", "score", "latency", "error", "cpu", "memory"}
-    cut = {*schema.segments, *schema.sensitive}
+    cut = {column for columns in schema.cuts().values() for column in columns}
     return {column for column, role in schema.roles() if role in roles and column not in cut}
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from watchkeeper.detection.between import reference_spread
+from watchkeeper.detection.between import reference_basis, reference_spread
 from watchkeeper.detection.columns import natural_variations
 from watchkeeper.detection.importance import unpaged
 from watchkeeper.detection.series import Finding, Point, SeriesKey
@@ -213,7 +213,8 @@ def numbers_at_seal(connection: sqlite3.Connection, window: Place) -> dict[Serie
 
 def _point(start: int, stop: int, numbers: Sequence[float | int | None], of: int) -> Point:
     told = {name: math.nan if value is None else value for name, value in zip(NUMBERS, numbers, strict=True)}
-    return Point(start, stop, **{**told, "n": int(numbers[NUMBERS.index("n")] or 0)}, rows=of)  # type: ignore[arg-type]
+    whole = {name: int(numbers[NUMBERS.index(name)] or 0) for name in ("n", "basis")}
+    return Point(start, stop, **{**told, **whole}, rows=of)  # type: ignore[arg-type]
 
 
 def _column_of(segment: str | None) -> str | None:
@@ -223,6 +224,8 @@ def _column_of(segment: str | None) -> str | None:
 def _with_reference(point: Point, key: SeriesKey, version: Version, every: str) -> Point:
     """Return a point with what the reference says about it: how much days differ anyway, or what a column moves anyway."""
     baseline = version.baseline
+    if baseline is not None and key.metric in PERFORMANCE:
+        point = replace(point, reference_basis=reference_basis(baseline, key.metric, key.segment))
     if baseline is not None and every == "day" and key.metric in PERFORMANCE:
         spread = reference_spread(baseline, key.metric, point.reference, _column_of(key.segment))
         return replace(

@@ -28,7 +28,7 @@ def check(monitors: Monitors, versions: Sequence[Version]) -> None:
     schemas = [v.schema for v in versions if v.schema is not None]
     if not schemas:
         return
-    cut = tuple(dict.fromkeys(name for s in schemas for name in (*s.segments, *s.sensitive)))
+    cut = tuple(dict.fromkeys(name for s in schemas for name in s.cuts()))
     columns = tuple(dict.fromkeys(name for s in schemas for name in s.kinds))
     for number, monitor in enumerate(monitors.monitors):
         for name in monitor.segments:

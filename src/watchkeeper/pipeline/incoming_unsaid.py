@@ -11,8 +11,8 @@ from watchkeeper.errors import InvalidBatch
 from watchkeeper.schema import Schema
 
 _SHOWN = 20
-_ROLES = ("id", "timestamp", "target", "prediction", "score", "latency", "error", "segments", "sensitive", "zone", "task",
-          "positive", "classes")  # fmt: skip
+_ROLES = ("id", "timestamp", "target", "prediction", "score", "latency", "error", "segments", "sensitive",
+          "crossed", "segment_bins", "zone", "task", "positive", "classes")  # fmt: skip
 
 
 def roles_like(given: Schema | None, other: Schema, columns: Collection[str]) -> Schema | None:
@@ -42,6 +42,8 @@ def roles_like(given: Schema | None, other: Schema, columns: Collection[str]) ->
             setattr(made, role, getattr(given, role) if given is not None else None)
     made.segments = [name for name in made.segments if name in columns]
     made.sensitive = [name for name in made.sensitive if name in columns]
+    made.crossed = [pair for pair in made.crossed if set(pair) <= set(columns)]
+    made.segment_bins = {name: edges for name, edges in made.segment_bins.items() if name in columns}
     return made
 
 

@@ -42,7 +42,7 @@ class Measured:
         return self.segment, self.column, self.metric, self.params, self.source
 
 
-NUMBERS = ("value", "low", "high", "n", "coverage", "reference", "effect", "p_value", "detectable")
+NUMBERS = ("value", "low", "high", "n", "coverage", "reference", "effect", "p_value", "detectable", "basis")
 
 
 def measure(profile: Profile, reference: Baseline | None, seconds: float) -> list[Measured]:
@@ -71,10 +71,10 @@ def _measured(row: dict[str, Any]) -> Measured:
 
 
 def _number(name: str, value: Any) -> float | int | None:
-    """Return a number as the store keeps it: n a whole one, the others floats, what is not finite as nothing."""
+    """Return a number as the store keeps it: n and basis whole ones, the others floats, what is not finite as nothing."""
     if value is None or not math.isfinite(value):
         return None
-    return int(value) if name == "n" else float(value)
+    return int(value) if name in {"n", "basis"} else float(value)
 
 
 def _alone(profile: Profile) -> Iterator[dict[str, Any]]:
@@ -95,7 +95,7 @@ def _alone(profile: Profile) -> Iterator[dict[str, Any]]:
     for name, state in profile.columns.items():
         if name in profile.schema.operational:
             continue
-        for alone in ("null_share", "infinite_share", "distinct_count"):
+        for alone in ("null_share", "infinite_share", "mistyped_share", "top_share", "distinct_count"):
             metric, compute = QUALITY[alone]
             yield from _known(alone, compute(state, ()), metric.unit, {"column": name})
 

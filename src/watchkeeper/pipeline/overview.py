@@ -16,6 +16,7 @@ from watchkeeper.pipeline.measure import NUMBERS
 from watchkeeper.pipeline.serving import History
 from watchkeeper.profiles import codec
 from watchkeeper.profiles.column import Column, read_column
+from watchkeeper.profiles.profile import Profile, merge
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.protocol import part_of
 from watchkeeper.store import rows
@@ -26,6 +27,10 @@ SHOWN = {"hour": 14 * 24, "day": 90, "week": 104, "month": 36}
 """So many windows of each length are drawn at once."""
 _UNRESOLVED = ["open", "acknowledged"]
 _MOST_KEPT = 20_000
+_MOST_OUTCOMES = 400
+_OUTCOMES: weakref.WeakKeyDictionary[Database, OrderedDict[tuple[Any, ...], Profile | None]] = (
+    weakref.WeakKeyDictionary()
+)
 _KEPT: weakref.WeakKeyDictionary[Database, OrderedDict[tuple[Any, ...], Column | None]] = weakref.WeakKeyDictionary()
 
 
@@ -158,6 +163,24 @@ class Overview:
                 if name in schema.kinds and name in part_of(state, "columns"):
                     parts.append(read_column(part_of(part_of(state, "columns"), name), schema, name))
         return type(parts[0]).merged(parts) if parts else None
+
+    def outcomes_in(self, version: Version, stage: str, span: Span) -> Profile | None:
+        """Return a window's outcomes as a profile without columns; None where it has none. What was read stays at hand."""
+        kept = _OUTCOMES.setdefault(self._database, OrderedDict())
+        key = (version.id, stage, span.start, span.stop, span.rows, span.labelled)
+        if key not in kept:
+            with self._database.reading() as connection:
+                found = [Profile.outcomes_from(codec.decode(body)) for body in self._bodies(connection, key)]
+            kept[key] = merge(found) if found else None
+            while len(kept) > _MOST_OUTCOMES:
+                kept.popitem(last=False)
+        return kept[key]
+
+    def _bodies(self, connection: sqlite3.Connection, key: tuple[Any, ...]) -> Iterator[bytes]:
+        query = "SELECT id FROM profile WHERE version_id = ? AND stage = ? AND start >= ? AND start < ?"
+        numbers = [row[0] for row in connection.execute(query, key[:4])]
+        for row in rows.select_all(connection, "profile", id=numbers) if numbers else ():
+            yield row["body"]
 
     def lengths(self, versions: Sequence[Version]) -> list[str]:
         """Return which lengths of windows are measured, the shortest first."""

@@ -24,6 +24,10 @@ from watchkeeper.window import HOUR, calendar_window, microseconds
 
 MOST_ROWS = 2_000_000
 _LOOKED_AT = 10_000
+_ADDED = {
+    "kinds", "guessed", "importances", "segments", "crossed", "segment_bins", "sensitive", "features", "threshold",
+}  # fmt: skip
+"""Fields of a schema that widening it adds to, or that do not keep it from being widened."""
 
 
 class Restating:
@@ -64,9 +68,10 @@ class Restating:
             return
         changed = [
             name for name, value in given.to_dict().items()
-            if name not in {"kinds", "guessed", "importances", "segments", "sensitive", "features", "threshold"}
+            if name not in _ADDED
             and value not in (None, [], {}) and value != getattr(old, name)
         ]  # fmt: skip
+        changed += [f"segment_bins.{n}" for n, e in given.segment_bins.items() if old.segment_bins.get(n, e) != e]
         changed += [f"kinds.{name}" for name, kind in given.kinds.items() if old.kinds.get(name, kind) != kind]
         if changed:
             raise Conflict(
@@ -75,10 +80,13 @@ class Restating:
                 "reference, by whose schema its rows are counted anew, or log under another version."
             )
         new = {name: kind for name, kind in given.kinds.items() if name not in old.kinds}
-        cut = [s for s in given.segments if s not in old.segments]
-        if not new and not cut:
+        cut: list[Any] = [s for s in given.segments if s not in old.segments]
+        cut += [pair for pair in given.crossed if pair not in old.crossed]
+        bins = {name: edges for name, edges in given.segment_bins.items() if name not in old.segment_bins}
+        if not new and not cut and not bins:
             return
-        schema = old.replace(kinds=old.kinds | new, segments=[*old.segments, *cut]).freeze()
+        wider = old.replace(kinds=old.kinds | new, segments=[*old.segments, *cut], segment_bins=old.segment_bins | bins)
+        schema = wider.freeze()
         reference = version.reference.widen(schema) if version.reference is not None else None
         self._restate(connection, version, schema)
         if reference is not None:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from watchkeeper.capture.batch import Batch
 from watchkeeper.errors import CorruptProfile
+from watchkeeper.profiles.formats import Formats
 from watchkeeper.schema import Kind, Schema
 from watchkeeper.sketches.categories import Categories
 from watchkeeper.sketches.histogram import Histogram
@@ -174,27 +175,35 @@ class CategoricalColumn(_Column):
 
 
 class TextColumn(_Column):
-    """Prose: the histogram of its lengths in characters."""
+    """Prose: the histogram of its lengths in characters, and the :class:`Formats` of its values."""
 
     KIND = "text"
-    _PARTS = ("histogram", "moments")
+    _PARTS = ("histogram", "moments", "formats")
 
     def __init__(self) -> None:
         super().__init__()
         self.histogram = Histogram()
         self.moments = Moments()
+        self.formats = Formats()
 
     def update(self, batch: Batch, name: str) -> None:
         """Add a column of a batch."""
         column = batch.column(name)
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
-        lengths = pc.utf8_length(column.cast(pa.large_string())).drop_null()
+        texts = column.cast(pa.large_string())
+        lengths = pc.utf8_length(texts).drop_null()
+        self.formats.update(texts)
         values = lengths.to_numpy(zero_copy_only=False).astype(np.float64)
         self.rows += len(column)
         self.nulls += len(column) - len(values)
         self.histogram.update_floats(values)
         self.moments.update(values)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """Make a column from a state that may be hostile; one written before there were formats has counted none."""
+        return super().from_state(state if "formats" in state else {**state, "formats": Formats().state()})
 
 
 Column = NumericColumn | DatetimeColumn | CategoricalColumn | TextColumn

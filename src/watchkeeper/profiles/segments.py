@@ -13,12 +13,13 @@ from watchkeeper.errors import CorruptProfile
 from watchkeeper.profiles.outcome import BinaryOutcome
 from watchkeeper.profiles.rows import OutcomeRows
 from watchkeeper.profiles.tasks import Outcome
+from watchkeeper.schema import MOST_VALUES
 from watchkeeper.sketches import kernel
 from watchkeeper.sketches.categories import hash_texts
 from watchkeeper.sketches.kernel import Int64s
 from watchkeeper.sketches.protocol import State, array_of, count_of, merge_all, part_of, strings_of
 
-SEGMENT_CAP = 64
+SEGMENT_CAP = MOST_VALUES
 """Part of the format: so many values of a segment column are kept apart."""
 TIMELINE_CAP = 128
 """Part of the format: so many stretches of days are kept apart."""

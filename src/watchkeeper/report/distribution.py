@@ -65,9 +65,7 @@ def distribution(reference: Column, current: Column) -> dict[str, Any] | None:
     if cells is None or cells.reference.sum() == 0 or cells.current.sum() == 0:
         return None
     if isinstance(reference, NumericColumn | TextColumn):
-        edges = _edges(cells)
-        shares = [_shares(cells, side, edges) for side in (cells.reference, cells.current)]
-        return {"kind": "numeric", "edges": edges.tolist(), "reference": shares[0], "current": shares[1]}
+        return number_bars(cells)
     edges = np.linspace(cells.values[0], cells.values[-1] + 1, _BARS + 1)
     shares = [_shares(cells, side, edges) for side in (cells.reference, cells.current)]
     return {
@@ -76,6 +74,13 @@ def distribution(reference: Column, current: Column) -> dict[str, Any] | None:
         "reference": shares[0],
         "current": shares[1],
     }
+
+
+def number_bars(cells: Cells) -> dict[str, Any]:
+    """Return the bars of numbers; neither side may be empty."""
+    edges = _edges(cells)
+    shares = [_shares(cells, side, edges) for side in (cells.reference, cells.current)]
+    return {"kind": "numeric", "edges": edges.tolist(), "reference": shares[0], "current": shares[1]}
 
 
 def _bars_of_categories(reference: CategoricalColumn, current: CategoricalColumn) -> dict[str, Any] | None:

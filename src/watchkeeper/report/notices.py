@@ -18,6 +18,7 @@ from watchkeeper.profiles.tasks import plain_outcome
 from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
 
 _MOST = 8
+_BINS = "segment_bins."
 
 
 def notices(comparison: Comparison) -> list[str]:
@@ -44,10 +45,13 @@ def _of_importances(reference: Profile) -> list[str]:
 
 def _guesses(profile: Profile) -> list[str]:
     schema = profile.schema
-    roles = [name for name in schema.guessed if not name.startswith("kinds.")]
-    if not roles:
+    roles = [name for name in schema.guessed if not name.startswith(("kinds.", _BINS))]
+    binned = [name.removeprefix(_BINS) for name in schema.guessed if name.startswith(_BINS)]
+    found = [f"{name} = {getattr(schema, name)}" for name in roles]
+    found += [f"segment_bins of {c} = {schema.segment_bins[c]}" for c in binned if c in schema.segment_bins]
+    if not found:
         return []
-    said = ", ".join(f"{name} = {getattr(schema, name)}" for name in roles)
+    said = ", ".join(found)
     return [f"Guessed, because the schema leaves it open: {said}. Give a schema to say otherwise."]
 
 

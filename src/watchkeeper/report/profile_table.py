@@ -14,7 +14,7 @@ from rich.table import Table
 from watchkeeper.profiles.column import CategoricalColumn, Column
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.report.distribution import summary
-from watchkeeper.report.terminal import printable
+from watchkeeper.report.printing import printable
 from watchkeeper.report.words import number
 
 

@@ -122,7 +122,8 @@ def _what_it_did(comparison: Comparison) -> list[str]:
         if change.metric.name == main:
             said.append(metric_words(change, verdict))
             if change.estimated.known and change.current.known:
-                said.append(f"Without labels, {spread(change.estimated, change.metric.unit)} would have been expected.")
+                expected = spread(change.estimated, change.metric.unit, change.metric.name)
+                said.append(f"Without labels, {expected} would have been expected.")
     said += [
         metric_words(c, v)
         for c, v in comparison.performance

@@ -13,7 +13,9 @@ import pyarrow as pa
 from watchkeeper.detection.columns import ColumnChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange
+from watchkeeper.detection.rules import Rules
 from watchkeeper.detection.verdict import Verdict
+from watchkeeper.detection.weak import WeakChange
 from watchkeeper.metrics.chance import Chance
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT
@@ -21,6 +23,8 @@ from watchkeeper.metrics.sequences import sequence
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.report import words
 from watchkeeper.report.joint_words import joint_words
+from watchkeeper.report.rules_report import rule_words
+from watchkeeper.schema import CROSSING
 
 MEASUREMENTS = pa.schema(
     [
@@ -114,10 +118,26 @@ def comparison_rows(comparison: Comparison, *, tested: bool = False) -> Iterator
         if not math.isnan(joint.value):
             estimate = Estimate(joint.value, math.nan, math.nan, comparison.current.sample.rows.num_rows)
             yield measurement_row(joint.metric.name, estimate, UNKNOWN, verdict, joint.metric.unit)
+    for weak in comparison.weak:
+        yield _weak_row(weak)
+    for quality, verdict in comparison.table:
+        yield measurement_row(quality.metric.name, quality.current, quality.reference, verdict, quality.metric.unit)
     for column, quality, verdict in comparison.quality:
         yield measurement_row(quality.metric.name, quality.current, quality.reference, verdict, quality.metric.unit) | {
             "column": column.name
         }
+
+
+def _weak_row(change: WeakChange) -> dict[str, Any]:
+    """Return the loss of a weak segment, on the rows that did not find it; the reference's value is not one of a whole."""
+    columns, values = zip(*change.parts, strict=True)
+    told = {"weak": change.status, "side": change.side, "cost_share": round(change.weak.cost.value, 6)}
+    return measurement_row(change.metric, change.weak.inside, UNKNOWN, None, None) | {
+        "segment": f"{CROSSING.join(columns)}={CROSSING.join(values)}",
+        "params": json.dumps(told),
+        "effect": change.weak.gap.value,
+        "p_value": change.weak.p_value,
+    }
 
 
 def coverage_by_segment(profile: Profile) -> dict[tuple[str, str] | None, float | None]:
@@ -179,6 +199,7 @@ def measurement_row(
         "effect": _known(verdict.evidence.effect) if verdict else None,
         "p_value": _known(verdict.evidence.deciding) if verdict else None,
         "detectable": _known(verdict.detectable) if verdict else None,
+        "basis": now.rests_on if now.known and now.n else None,
         "unit": unit,
     }
 
@@ -189,7 +210,7 @@ def _known(value: float) -> float | None:
 
 def verdicts(comparison: Comparison) -> pa.Table:
     """Return every verdict, a row each: what of it, the verdict, and its evidence in words and numbers."""
-    return pa.Table.from_pylist(list(_verdict_rows(comparison)), schema=VERDICTS)
+    return pa.Table.from_pylist([*_verdict_rows(comparison), *_rule_rows(comparison)], schema=VERDICTS)
 
 
 def _verdict_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
@@ -206,10 +227,19 @@ def _verdict_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
     for joint, verdict in comparison.multivariate:
         if verdict is not None:
             yield _verdict_row(joint.metric.name, "multivariate", verdict, joint_words(joint, verdict))
+    for quality, verdict in comparison.table:
+        if verdict is not None:
+            yield _verdict_row(quality.metric.name, "quality", verdict, words.of_table(comparison, quality, verdict))
     for column, quality, verdict in comparison.quality:
         if verdict is not None:
             said = words.quality_words(column, quality, verdict)
             yield _verdict_row(f"{quality.metric.name} ({column.name})", "quality", verdict, said)
+
+
+def _rule_rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    for check, verdict in comparison.rules if comparison.expected is not None else ():
+        said = rule_words(check, verdict, comparison.expected or Rules())
+        yield _verdict_row(f"{check.rule} ({check.column or 'all rows'})", "rules", verdict, said)
 
 
 def _verdict_row(what: str, family: str, verdict: Verdict, said: str) -> dict[str, Any]:

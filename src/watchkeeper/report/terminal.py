@@ -12,9 +12,12 @@ from rich.text import Text
 
 from watchkeeper.report.change_words import brief, changes
 from watchkeeper.report.notices import notices
+from watchkeeper.report.printing import STYLES, printable
 from watchkeeper.report.ranking import ranked_columns
+from watchkeeper.report.rules_report import rule_table
 from watchkeeper.report.summary import headline, sentences
-from watchkeeper.report.words import budget_words, number, spread
+from watchkeeper.report.weak_words import OF_LOSSES, weak_name
+from watchkeeper.report.words import budget_words, number, of_table, segment_name, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from watchkeeper.detection.performance import MetricChange
     from watchkeeper.detection.verdict import Verdict
 
-_STYLES = {"ok": "green", "warning": "yellow", "critical": "bold red", "not enough data": "dim"}
 _MOST_COLUMNS = 12
 _MOST_SEGMENTS = 8
 _WIDE = 100
@@ -41,8 +43,15 @@ def render(comparison: Comparison, more: Sequence[str] = (), width: int = 120) -
         parts += [_performance(comparison, width), ""]
     if comparison.segments:
         parts += [_segments(comparison, width), ""]
+    if comparison.weak:
+        parts += [_weak(comparison), ""]
     if comparison.columns:
         parts += [_columns(comparison), ""]
+    if comparison.rules and comparison.expected is not None:
+        parts += [rule_table(comparison.rules, comparison.expected, "Rules"), ""]
+    for change, verdict in comparison.table:
+        if verdict is not None and verdict.name in {"warning", "critical"}:
+            parts += [Text.assemble(_chip(verdict), "  ", printable(of_table(comparison, change, verdict))), ""]
     parts.append(Text(budget_words(comparison), style="dim"))
     parts += [Text(f"Note: {printable(said)}", style="dim") for said in (*more, *notices(comparison))]
     return Group(*parts)
@@ -56,20 +65,15 @@ def text(comparison: Comparison, more: Sequence[str] = (), width: int = 120) -> 
     return capture.get()
 
 
-def printable(value: str) -> str:
-    """Return a text in one line, without characters that would steer the terminal."""
-    return "".join(c if c.isprintable() else " " for c in value)
-
-
 def _title(comparison: Comparison) -> Text:
     name = comparison.verdict
     return Text.assemble(
-        (f" {name.upper()} ", f"reverse {_STYLES[name]}"), " ", (printable(headline(comparison)), "bold")
+        (f" {name.upper()} ", f"reverse {STYLES[name]}"), " ", (printable(headline(comparison)), "bold")
     )
 
 
 def _chip(verdict: Verdict | None) -> Text:
-    return Text("" if verdict is None else verdict.name, style=_STYLES.get(verdict.name, "") if verdict else "")
+    return Text("" if verdict is None else verdict.name, style=STYLES.get(verdict.name, "") if verdict else "")
 
 
 def _table(title: str, *columns: str) -> Table:
@@ -83,11 +87,15 @@ def _table(title: str, *columns: str) -> Table:
 def _performance(comparison: Comparison, width: int) -> Table:
     table = _table("Performance (95 % intervals)", *_headings(width, comparison.reference.schema.task == "regression"))
     for change, verdict in comparison.performance:
-        unit = change.metric.unit
-        cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
-        n = change.current.n or change.estimated.n
-        table.add_row(change.metric.title, *_fitting(cells, n, width), _chip(verdict))
+        table.add_row(change.metric.title, *_fitting(_values(change), _size(change), width), _chip(verdict))
+    if any("~" in cell for change, _ in comparison.performance for cell in _values(change)):
+        table.caption = "~ rests on too little: its interval is approximate"
     return table
+
+
+def _values(change: MetricChange) -> list[str]:
+    estimates = change.reference, change.current, change.estimated
+    return [spread(e, change.metric.unit, change.metric.name) if e.known else "" for e in estimates]
 
 
 def _headings(width: int, regression: bool) -> list[str]:
@@ -107,17 +115,37 @@ def _fitting(cells: list[str], n: int, width: int) -> list[str]:
 
 def _segments(comparison: Comparison, width: int) -> Table:
     judged = [(c, v) for c, v in comparison.segments if v is not None]
-    judged.sort(key=lambda item: (item[1].name not in {"critical", "warning"}, -_size(item[0])))
+    judged.sort(
+        key=lambda item: item[1].name not in {"critical", "warning"}
+    )  # each part stays in the order of its cost
     title = judged[0][0].metric.title if judged else ""
-    table = _table(f"By segment: {title}", *_headings(width, comparison.reference.schema.task == "regression"))
+    table = _table(
+        f"By segment: {title}, those first that cost most",
+        *_headings(width, comparison.reference.schema.task == "regression"),
+        "cost",
+    )
     for change, verdict in judged[:_MOST_SEGMENTS]:
         column, value = change.segment or ("", "")
-        unit = change.metric.unit
-        cells = [spread(e, unit) if e.known else "" for e in (change.reference, change.current, change.estimated)]
-        name = escape(printable(f"{column} {value}"))
-        table.add_row(name, *_fitting(cells, _size(change), width), _chip(verdict))
+        name = escape(printable(segment_name(column, value)))
+        cost = comparison.costs.get((column, value))
+        told = "" if cost is None else number(cost.share, "share") if cost.share == cost.share else number(cost.value)
+        table.add_row(name, *_fitting(_values(change), _size(change), width), _chip(verdict), told)
+    if comparison.costs:
+        table.caption = "cost: rows times by how much their mean loss rose, as a share of the loss of all rows"
     if len(judged) > _MOST_SEGMENTS:
-        table.caption = f"and {len(judged) - _MOST_SEGMENTS} more"
+        table.caption = f"and {len(judged) - _MOST_SEGMENTS} more; {table.caption or ''}".rstrip("; ")
+    return table
+
+
+def _weak(comparison: Comparison) -> Table:
+    first = comparison.weak[0]
+    loss, where = OF_LOSSES[first.metric], "" if first.side == "current" else " in the reference"
+    table = _table(f"Weak segments{where}: {loss}", "", "rows", "in it", "elsewhere", "cost", "before")
+    for change in comparison.weak[:_MOST_SEGMENTS]:
+        weak, unit = change.weak, "share" if change.metric == "error_rate" else None
+        cells = [number(weak.share, "share"), spread(weak.inside, unit), number(weak.elsewhere, unit)]
+        table.add_row(escape(printable(weak_name(change))), *cells, number(weak.cost.value, "share"), change.status)
+    table.caption = "found on one half of the sample and tested on the other; cost: a share of the loss of all rows"
     return table
 
 
@@ -130,7 +158,7 @@ def _columns(comparison: Comparison) -> Table:
     ranked, whole, changed = ranked_columns(comparison), comparison.column_verdicts(), changes(comparison)
     for change, verdict in ranked[:_MOST_COLUMNS]:
         found = whole[change.name]
-        chip = Text(found or "", style=_STYLES.get(found or "", ""))
+        chip = Text(found or "", style=STYLES.get(found or "", ""))
         table.add_row(
             escape(printable(change.name)), *_column_cells(change, verdict), chip, brief(changed.get(change.name, []))
         )

@@ -11,21 +11,23 @@ from watchkeeper.detection.columns import ColumnChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange, calibrator_of, days_of, estimate_metric
 from watchkeeper.detection.verdict import Verdict
-from watchkeeper.metrics import classification
+from watchkeeper.metrics.basis import is_approximate
 from watchkeeper.metrics.chance import Chance
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
 from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, SEGMENT_METRICS, TASKS, Metric
-from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
-from watchkeeper.profiles.tasks import Outcome, plain_outcome
+from watchkeeper.profiles.tasks import Outcome
 from watchkeeper.report import outcome_view, words
 from watchkeeper.report.change_words import changes
+from watchkeeper.report.curve_view import curves
 from watchkeeper.report.distribution import distribution, summary
 from watchkeeper.report.joint_words import joint_view
 from watchkeeper.report.notices import notices
 from watchkeeper.report.ranking import ranked_columns
+from watchkeeper.report.rules_report import rule_rows
 from watchkeeper.report.summary import headline, sentences
 from watchkeeper.report.tables import column_chances
+from watchkeeper.report.weak_words import weak_row
 from watchkeeper.window import day_window, moment, zone_info
 
 FORMAT = "watchkeeper.view/1"
@@ -60,12 +62,22 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
         "notices": [*more, *notices(comparison)],
         "main_metric": MAIN_METRIC.get(schema.task or ""),
         "performance": [metric_row(change, verdict) for change, verdict in comparison.performance],
-        "confusion": _confusion(comparison),
-        "calibration": _calibration(comparison),
-        "curves": outcome_view.curves(comparison),
-        "classes": outcome_view.classes(comparison),
+        "confusion": outcome_view.confusion(comparison.reference, comparison.current),
+        "calibration": outcome_view.calibration(comparison.reference, comparison.current),
+        "curves": curves(comparison.reference, comparison.current),
+        "classes": outcome_view.classes(comparison.reference, comparison.current),
+        "errors": outcome_view.errors(comparison.reference, comparison.current),
+        "lists": outcome_view.lists(comparison.reference, comparison.current),
         "timeline": _timeline(comparison),
         "segments": _segments(comparison),
+        "weak_segments": [weak_row(change) for change in comparison.weak],
+        "quality": [
+            _plain_row(
+                change.metric, change.reference, change.current, verdict, words.of_table(comparison, change, verdict)
+            )
+            for change, verdict in comparison.table
+        ],
+        "rules": [] if comparison.expected is None else rule_rows(comparison.rules, comparison.expected),
         "columns": _columns(comparison),
         "multivariate": joint_view(comparison),
     }
@@ -99,11 +111,12 @@ def _side(profile: Profile) -> dict[str, Any]:
     }
 
 
-def estimate_value(estimate: Estimate, coverage: float | None = None) -> dict[str, Any] | None:
-    """Return an estimate as the page takes it; None where it is unknown."""
+def estimate_value(estimate: Estimate, metric: str, coverage: float | None = None) -> dict[str, Any] | None:
+    """Return an estimate of a metric as the page takes it; None where it is unknown."""
     if not estimate.known:
         return None
-    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n, "coverage": coverage}
+    numbers = {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": estimate.n}
+    return numbers | {"coverage": coverage, "approximate": is_approximate(metric, estimate)}
 
 
 def check_value(verdict: Verdict | None, said: str) -> dict[str, Any]:
@@ -132,11 +145,11 @@ def metric_row(change: MetricChange, verdict: Verdict | None) -> dict[str, Any]:
         "title": metric.title,
         "unit": metric.unit,
         "better": metric.better,
-        "reference": estimate_value(change.reference),
-        "current": estimate_value(change.current),
-        "estimated": estimate_value(change.estimated),
-        "powered": estimate_value(change.powered),
-        "gap": estimate_value(change.gap),
+        "reference": estimate_value(change.reference, metric.name),
+        "current": estimate_value(change.current, metric.name),
+        "estimated": estimate_value(change.estimated, metric.name),
+        "powered": estimate_value(change.powered, metric.name),
+        "gap": estimate_value(change.gap, metric.name),
         **check_value(verdict, words.metric_words(change, verdict)),
     }
 
@@ -145,33 +158,6 @@ def _plain_row(
     metric: Metric, reference: Estimate, current: Estimate, verdict: Verdict | None, said: str
 ) -> dict[str, Any]:
     return metric_row(MetricChange(metric, reference, current, UNKNOWN, None), None) | check_value(verdict, said)
-
-
-def _confusion(comparison: Comparison) -> dict[str, Any] | None:
-    outcomes = plain_outcome(comparison.reference.outcome), plain_outcome(comparison.current.outcome)
-    if not all(isinstance(o, BinaryOutcome | MulticlassOutcome) for o in outcomes):
-        return None
-    matrices = [classification.confusion_matrix(o) for o in outcomes]  # type: ignore[arg-type]
-    if not any(m.any() for m in matrices):
-        return None
-    schema = comparison.reference.schema
-    if schema.task == "binary":
-        names = [c for c in schema.classes if c != schema.positive] + [str(schema.positive)]
-    else:
-        names = [*schema.classes, "other"] if any(m[-1].any() or m[:, -1].any() for m in matrices) else schema.classes
-        matrices = [m[: len(names), : len(names)] for m in matrices]
-    return {"classes": names, "reference": matrices[0].tolist(), "current": matrices[1].tolist()}
-
-
-def _calibration(comparison: Comparison) -> dict[str, Any] | None:
-    found = {}
-    for side, profile in (("reference", comparison.reference), ("current", comparison.current)):
-        outcome = plain_outcome(profile.outcome)
-        if not isinstance(outcome, BinaryOutcome | MulticlassOutcome) or outcome.losses.count == 0:
-            return None
-        fields = ("lower", "upper", "n", "score", "rate", "low", "high")
-        found[side] = [{f: getattr(b, f) for f in fields} for b in classification.reliability(outcome)]
-    return found
 
 
 def _timeline(comparison: Comparison) -> list[dict[str, Any]]:
@@ -195,8 +181,8 @@ def _timeline(comparison: Comparison) -> list[dict[str, Any]]:
                     "end": window.end.isoformat(),
                     "n": part.rows,
                     "coverage": _coverage(part, profile),
-                    "metrics": {k: estimate_value(e) for k, e in realised.items() if e.known},
-                    "estimated": {k: estimate_value(e) for k, e in expected.items() if e.known},
+                    "metrics": {k: estimate_value(e, k) for k, e in realised.items() if e.known},
+                    "estimated": {k: estimate_value(e, k) for k, e in expected.items() if e.known},
                 }
             )
     return points
@@ -209,6 +195,7 @@ def _coverage(part: Outcome, profile: Profile) -> float | None:
 def _segments(comparison: Comparison) -> list[dict[str, Any]]:
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     schema = comparison.reference.schema
+    cuts = schema.cuts()
     sizes = [
         {c: {v: o.rows for v, o in s.items()} for c, s in p.segments.items()}
         for p in (comparison.reference, comparison.current)
@@ -223,12 +210,22 @@ def _segments(comparison: Comparison) -> list[dict[str, Any]]:
                 "column": column,
                 "value": value,
                 "rows": [sizes[0][column].get(value, 0), sizes[1][column].get(value, 0)],
-                "sensitive": column in schema.sensitive,
+                "sensitive": any(part in schema.sensitive for part in cuts[column]),
+                "cost": _cost(comparison, change.segment),
                 "metrics": [],
             },
         )
         row["metrics"].append(metric_row(change, verdict))
     return list(rows.values())
+
+
+def _cost(comparison: Comparison, segment: tuple[str, str]) -> dict[str, Any] | None:
+    """Return what a segment costs more than in the reference, as the page takes it; None where it is not known."""
+    cost = comparison.costs.get(segment)
+    if cost is None:
+        return None
+    values = {"value": cost.value, "low": cost.low, "high": cost.high, "share": cost.share}
+    return {"metric": cost.metric.name, **values, "words": words.cost_words(cost)}
 
 
 def _columns(comparison: Comparison) -> list[dict[str, Any]]:

@@ -10,10 +10,13 @@ from watchkeeper.detection.columns import ColumnChange, QualityChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.importance import NEGLIGIBLE
 from watchkeeper.detection.performance import MetricChange
+from watchkeeper.detection.segment_cost import Cost
 from watchkeeper.detection.verdict import Verdict
+from watchkeeper.metrics.basis import basis_words, is_approximate
 from watchkeeper.metrics.estimate import Estimate
 from watchkeeper.metrics.names import Metric
 from watchkeeper.profiles.column import CategoricalColumn, Column, DatetimeColumn, NumericColumn, TextColumn
+from watchkeeper.schema import CROSSING
 
 _OTHERS = {"__other__": "all others", "__missing__": "no value"}
 
@@ -40,10 +43,15 @@ def gap(value: float, unit: str | None = None) -> str:
     return f"{number(100 * value)} points" if unit == "share" and math.isfinite(value) else number(value, unit)
 
 
-def spread(estimate: Estimate, unit: str | None = None) -> str:
-    """Return a value with its interval: ``0.710 (0.679–0.739)``, in as few characters as tell it."""
+def spread(estimate: Estimate, unit: str | None = None, metric: str = "") -> str:
+    """Return a value with its interval: ``0.710 (0.679–0.739)``, in as few characters as tell it.
+
+    ``~`` stands before one whose interval is approximate, as of a ``metric`` that rests on too little.
+    """
     if not estimate.known:
         return "unknown"
+    if is_approximate(metric, estimate):
+        return f"~{spread(estimate, unit)}"
     value, low, high = (_brief(v, unit) for v in (estimate.value, estimate.low, estimate.high))
     dash = " to " if estimate.low < 0 else "\N{EN DASH}"
     return f"{value} ({low}{dash}{high})" + (" %" if unit == "share" else "")
@@ -57,7 +65,10 @@ def _brief(value: float, unit: str | None) -> str:
 
 def segment_name(column: str, value: str) -> str:
     """Return a segment as people say it."""
-    return f"{column} {_OTHERS.get(value, value)}"
+    columns, values = column.split(CROSSING), value.split(CROSSING)
+    if len(columns) == 1 or len(columns) != len(values):
+        return f"{column} {_OTHERS.get(value, value)}"
+    return ", ".join(f"{c} {_OTHERS.get(v, v)}" for c, v in zip(columns, values, strict=True))
 
 
 def lowered(title: str) -> str:
@@ -76,6 +87,11 @@ def metric_words(change: MetricChange, verdict: Verdict | None) -> str:
     said = " is estimated, without labels, to have" if change.from_estimate else ""
     moved = _moved(metric, change.reference.value, now.value, bool(said))
     text = f"{metric.title}{where}{said} {moved}."
+    few = [e for e in (now, change.reference) if is_approximate(metric.name, e)]
+    if verdict is not None and few:
+        scant = min(few, key=lambda e: e.rests_on)
+        where = "" if scant is now else "in the reference, "
+        return f"{text} There is not enough data to tell: {where}{basis_words(metric.name, scant.rests_on)}."
     return f"{text} {_evidence_words(metric, verdict)}".strip() if verdict is not None else text
 
 
@@ -106,6 +122,15 @@ def _evidence_words(metric: Metric, verdict: Verdict) -> str:
     if evidence.effect <= evidence.floor:
         return f"A loss below {gap(evidence.floor, unit)} is not held to matter."
     return f"A loss of {gap(evidence.effect, unit)} ({limits}) may be chance."
+
+
+def cost_words(cost: Cost) -> str:
+    """Return what a segment costs more than in the reference."""
+    what = {"accuracy": "errors", "log_loss": "of log loss", "ndcg": "of NDCG"}.get(cost.metric.name, "of error")
+    share = f", {number(cost.share, 'share')} of the whole" if math.isfinite(cost.share) and cost.value > 0 else ""
+    way = "more" if cost.value > 0 else "less"
+    low, high = (number(v) for v in (cost.low, cost.high))
+    return f"{number(abs(cost.value))} {what} {way} than in the reference{share} ({low} to {high})."
 
 
 def importance_words(share: float | None) -> list[str]:
@@ -217,11 +242,40 @@ def quality_words(column: ColumnChange, change: QualityChange, verdict: Verdict 
         "infinite_share": f"{name} is infinite in {share} of rows{before}.",
         "out_of_range_share": f"{share} of {name} lies outside the range of the reference.",
         "new_category_share": f"{share} of {name} are categories new to the reference{_listed(column.new_categories)}.",
+        "mistyped_share": f"{share} of {name} is of another type than it should be{before}: it was counted as missing.",
+        "format_share": f"{share} of {name} has the format that its values had{before}.",
+        "repeated_share": f"{name} was unique and is not any more: {share} of its rows share their value with another.",
+        "top_share": f"{name} has one value only; its most frequent one made up {number(then.value, 'share')} before."
+        if now.value == 1 and then.known and then.value < 1
+        else f"The most frequent value makes up {share} of {name}{before}.",
         "distinct_count": f"{name} has {share} distinct values{before}.",
     }[change.metric.name]
     if verdict is not None and verdict.name == "not enough data":
         return f"{text} There is not enough data to tell a rise below {number(verdict.detectable, change.metric.unit)}."
     return text
+
+
+def table_words(change: QualityChange, verdict: Verdict | None, by_id: str | None, exact: bool) -> str:
+    """Return what became of the quality of all rows."""
+    what = f"the {by_id} of an earlier one" if by_id is not None else "an earlier one in all columns"
+    told = "" if exact else ", as a sample of distinct rows lets estimate"
+    unit = change.metric.unit
+    before = f", {number(change.reference.value, unit)} before" if change.reference.known else ""
+    return f"{number(change.current.value, unit)} of rows repeat {what}{before}{told}." + _unseen(
+        change.metric, verdict
+    )
+
+
+def of_table(comparison: Comparison, change: QualityChange, verdict: Verdict | None) -> str:
+    """Return :func:`table_words` as the comparison lets say them."""
+    index = comparison.current.sample.index
+    return table_words(change, verdict, comparison.reference.schema.id, len(index.priority) < index.size)
+
+
+def _unseen(metric: Metric, verdict: Verdict | None) -> str:
+    if verdict is None or verdict.name != "not enough data":
+        return ""
+    return f" There is not enough data to tell a rise below {number(verdict.detectable, metric.unit)}."
 
 
 def _listed(values: list[str]) -> str:

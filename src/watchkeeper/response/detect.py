@@ -13,7 +13,7 @@ from watchkeeper.detection.risk import Risk
 from watchkeeper.detection.robust import RobustZScore
 from watchkeeper.detection.series import Detector
 from watchkeeper.detection.threshold import Bound, Threshold
-from watchkeeper.detection.watched import METRICS, OF_COLUMNS, PERFORMANCE
+from watchkeeper.detection.watched import METRICS, PERFORMANCE
 from watchkeeper.detection.zscore import FEWEST_WINDOWS, WINDOWS, ZScore
 from watchkeeper.metrics.names import DRIFT, Metric
 from watchkeeper.response.document import Place, unknown
@@ -59,7 +59,7 @@ class Detect:
 def _default(metric: Metric) -> str:
     if metric.name in PERFORMANCE and metric.floor is not None:
         return "risk"
-    return "calibrated" if metric.name in OF_COLUMNS and metric.floor is not None else "robust_zscore"
+    return "calibrated" if metric.family in {"quality", "drift"} and metric.floor is not None else "robust_zscore"
 
 
 def _reader(name: str, place: Place) -> Callable[[Place, Metric], Detector]:

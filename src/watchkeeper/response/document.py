@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from watchkeeper.errors import InvalidMonitors, nearest
+from watchkeeper.schema import CROSSING
 
 LONGEST = 1 << 18
 """So many characters a document has at most."""
@@ -144,6 +145,14 @@ class Place:
         if len(set(found)) < len(found):
             raise self.refusal("names something twice.")
         return found
+
+    def names(self) -> tuple[str, ...]:
+        """Return a list of different names; a pair of them, such as ``[origin, carrier]``, is their crossing's name."""
+        if not isinstance(self.value, list) or not any(isinstance(name, list) for name in self.value):
+            return self.texts()
+        return tuple(
+            CROSSING.join(place.texts()) if isinstance(place.value, list) else place.text() for place in self.items()
+        )
 
     def choice(self, known: tuple[str, ...]) -> str:
         """Return one of ``known``."""

@@ -12,7 +12,7 @@ from watchkeeper.detection.persistence import Judged
 from watchkeeper.detection.saying import measured
 from watchkeeper.detection.series import Finding, Point, SeriesKey, State
 from watchkeeper.detection.verdict import VerdictName
-from watchkeeper.detection.watched import PERFORMANCE, Role
+from watchkeeper.detection.watched import PERFORMANCE, Role, too_little
 from watchkeeper.metrics.names import DRIFT
 from watchkeeper.response.monitor import Monitor
 from watchkeeper.response.monitors import Monitors
@@ -121,13 +121,18 @@ def _find(check: _Check, alpha: float, history: History) -> Finding:
 
 
 def _judged(check: _Check, alpha: float, past: Sequence[Point]) -> Judged:
-    detector, least = check.monitor.detector, check.monitor.least_rows
+    """Judge a point with the detector: not below the rows that are asked for, nor, unless a person stated the bound, where
+    the interval rests on too little."""
+    detector, least, metric = check.monitor.detector, check.monitor.least_rows, check.monitor.metric
 
     def judge(history: Sequence[Point]) -> Judged:
         point = history[-1]
         rows = point.n or point.rows
         if rows < least:
-            return "not enough data", f"{measured(point, check.monitor.metric.unit)}: {rows} rows, {least} are needed"
+            return "not enough data", f"{measured(point, metric.unit)}: {rows} rows, {least} are needed"
+        scant = too_little(metric.name, history[-detector.pools :]) if detector.spends else ""
+        if scant:
+            return "not enough data", f"about {measured(point, metric.unit)}: {scant}"
         return detector.check(history, alpha)
 
     return check.monitor.detect.persistence.settle([*past, check.point], judge)

@@ -11,7 +11,7 @@ from typing import Literal
 from watchkeeper.detection import watched
 from watchkeeper.detection.series import Finding
 from watchkeeper.detection.verdict import FEWEST
-from watchkeeper.detection.watched import Cause
+from watchkeeper.detection.watched import Cause, too_little
 
 CAUSES: tuple[Cause, ...] = ("model", "service", "traffic")
 CALM_WINDOWS = 2
@@ -125,7 +125,7 @@ def _calm(cause: Cause, standing: Standing, findings: Sequence[Finding]) -> Step
 
 
 def _says_something(finding: Finding) -> bool:
-    few = (finding.point.n or finding.point.rows) < FEWEST
+    few = (finding.point.n or finding.point.rows) < FEWEST or bool(too_little(finding.metric, [finding.point]))
     return finding.state == "data" and (finding.verdict == "ok" or not few)
 
 

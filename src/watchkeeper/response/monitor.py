@@ -138,7 +138,7 @@ def _segments(values: dict[str, Place], metric: Metric) -> tuple[str, ...]:
         return ()
     if metric.name not in PERFORMANCE:
         raise values["segments"].refusal(f"{metric.name} is not measured by segment; performance is.")
-    return values["segments"].texts()
+    return values["segments"].names()
 
 
 def _nothing(place: Place) -> tuple[str, ...]:

@@ -127,7 +127,7 @@ def _risk_reasons(schema: Schema, baseline: Baseline, name: str) -> Iterator[str
 
 def _segments(schema: Schema, reference: Profile | None) -> tuple[list[str], list[str]]:
     """Return the segment columns to watch, and those that have too many values."""
-    cuts = list(dict.fromkeys([*schema.segments, *schema.sensitive]))
+    cuts = list(schema.cuts())
     if reference is None:
         return [], []
     sizes = {column: len(list(reference.segments[column].items())) for column in cuts if column in reference.segments}

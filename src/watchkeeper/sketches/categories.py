@@ -142,6 +142,10 @@ class Categories:
         """Return every value that is known by name with its count (see :meth:`estimate`)."""
         return dict(self.top(1 << 62))
 
+    def certain(self) -> dict[str, int]:
+        """Return values with how often each came at least: every one exactly, or the frequent ones from below."""
+        return dict(self._exact if self._exact is not None else self._frequent)
+
     def estimate(self, value: str) -> int:
         """Return how often a value came: exact, or at most ``2 * count / 4096`` too high with probability 3/4."""
         if self._exact is not None:

@@ -5,6 +5,9 @@ Every function here is total over its dtype, has no state, and gives the same an
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -172,17 +175,23 @@ def hash_bytes(data: NDArray[np.uint8], offsets: Int64s) -> UInt64s:
     return mix(sums + lengths.astype(np.uint64) * _GOLDEN)
 
 
+@functools.cache
+def _multiplier(place: int) -> np.uint64:
+    return np.uint64(_multipliers(place + 1)[place])
+
+
 def _multipliers(count: int) -> UInt64s:
     return mix((np.arange(1, count + 1, dtype=np.uint64)) * _GOLDEN) | np.uint64(1)
 
 
-def combine_hashes(columns: list[UInt64s]) -> UInt64s:
-    """Hash rows from one 64-bit word per column; the order of the columns matters."""
-    multipliers = _multipliers(len(columns))
-    total = np.full(len(columns[0]), _GOLDEN)  # not 0, whose mix is 0: rows of zeros would be in every sample
-    for words, multiplier in zip(columns, multipliers, strict=True):
+def combine_hashes(columns: Iterable[UInt64s]) -> UInt64s:
+    """Hash rows from one 64-bit word per column, of which one is held at a time; the order of the columns matters."""
+    total = np.empty(0, dtype=np.uint64)
+    for place, words in enumerate(columns):
+        if not len(total):  # not 0, whose mix is 0: rows of zeros would be in every sample
+            total = np.full(len(words), _GOLDEN)
         term = words >> np.uint64(32)
         term ^= words
-        term *= multiplier
+        term *= _multiplier(place)
         total += term
     return mix(total)

@@ -79,6 +79,16 @@ class Products:
         gram = array_of(state, "gram", np.float64, ndim=2)
         if gram.shape[0] != gram.shape[1] or not 2 <= len(gram) <= 64 or not np.isfinite(gram).all():
             raise CorruptProfile("sums of products are not a finite square")
+        if not _possible(gram):
+            raise CorruptProfile("sums of products are larger than sums of squares allow")
         made = cls(len(gram) - 1)
         made.count, made.gram = count_of(state, "count"), gram
         return made
+
+
+def _possible(gram: Floats) -> bool:
+    """Whether no product is larger than the two squares allow (Cauchy and Schwarz), but for rounding."""
+    squares = np.diag(gram)
+    with np.errstate(over="ignore"):
+        most = np.outer(squares, squares) * (1 + 1e-6) + 1e-300
+        return bool((squares >= 0).all() and (np.square(gram) <= most).all())

@@ -58,9 +58,10 @@ class WeightedHistogram:
         return made
 
     def at(self, shift: int, cells: Int64s) -> Floats:
-        """Return the sums in the given cells of a coarser (or the same) shift, shape (2, k)."""
+        """Return the sums in the given cells of a coarser (or the same) shift, shape (2, k); others are left out."""
         own = self.histogram.cells >> np.int64(shift - self.histogram.shift)
-        return _sums(np.searchsorted(cells, own), self.weights, len(cells))
+        there = np.isin(own, cells)
+        return _sums(np.searchsorted(cells, own[there]), self.weights[:, there], len(cells))
 
     def state(self) -> State:
         """Return the content as plain values and arrays."""
@@ -76,6 +77,11 @@ class WeightedHistogram:
             raise CorruptProfile("weights do not fit their cells")
         if not np.isfinite(made.weights).all() or np.any(made.weights < 0):
             raise CorruptProfile("weights are no numbers from 0 on")
+        sums, squares = made.weights
+        with np.errstate(over="ignore"):
+            most, least = squares * made.histogram.counts, sums**2 / (1 + 1e-6) - 1e-300
+            if np.any(least > most) or np.any(squares / (1 + 1e-6) - 1e-300 > sums**2):
+                raise CorruptProfile("sums of weights and of their squares do not fit each other")
         return made
 
 

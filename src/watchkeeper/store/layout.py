@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FORMAT = 2
+FORMAT = 3
 APPLICATION_ID = 0x574B_5000  # WKP
 
 TABLES: dict[str, str] = {
@@ -32,7 +32,7 @@ TABLES: dict[str, str] = {
     "metric TEXT, params TEXT, source TEXT, unit TEXT, "
     "UNIQUE (version_id, stage, every, metric, segment, column_name, params, source)",
     "measurement": "series_id INTEGER, start INTEGER, revision INTEGER, known_at INTEGER, value REAL, low REAL, "
-    "high REAL, n INTEGER, coverage REAL, reference REAL, effect REAL, p_value REAL, detectable REAL, "
+    "high REAL, n INTEGER, coverage REAL, reference REAL, effect REAL, p_value REAL, detectable REAL, basis INTEGER, "
     "PRIMARY KEY (series_id, start, revision)",
     "measured": "version_id INTEGER, stage TEXT, every TEXT, start INTEGER, stop INTEGER, revision INTEGER, "
     "known_at INTEGER, rows INTEGER, labelled INTEGER, sealed_at INTEGER, sealed_revision INTEGER, dirty INTEGER, "

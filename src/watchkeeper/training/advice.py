@@ -50,5 +50,6 @@ ADVICE: dict[str, str] = {
     "unshuffled": "Shuffle the rows before each epoch (DataLoader(shuffle=True)).",
     "boosting_overfit": "Stop early (early_stopping_rounds), lower the learning rate, or use shallower trees.",
     "importance_concentration": "A feature that decides nearly everything often leaks the label: look at how it is made.",
+    "too_few_trees": "Grow more trees (n_estimators): they cost time, and never overfit.",
     "watching_failed": "Please report it: watching stopped, and the run went on.",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from watchkeeper.training.detectors.boosting import BoostingOverfit, ImportanceConcentration
 from watchkeeper.training.detectors.classes import ClassCollapse, LabelNoise, Unshuffled
 from watchkeeper.training.detectors.exact import SEEN
 from watchkeeper.training.detectors.gradients import (
@@ -56,6 +57,8 @@ DETECTORS: tuple[Detector, ...] = (
     LabelNoise(),
     Unshuffled(),
     LearningRate(),
+    BoostingOverfit(),
+    ImportanceConcentration(),
     *SEEN,
 )
 UNWELL = frozenset({"not_learning", "divergence", "non_finite", "loss_range"})

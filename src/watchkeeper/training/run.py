@@ -100,7 +100,7 @@ class Run:
     def add_loss(self, step: int, loss: float) -> None:
         """Add the loss of one step on its own batch, and the smoothed one beside it."""
         series = self.series.get("loss")
-        before = series.rows[-1, 1] if series is not None and len(series) else math.nan
+        before = series.last_row[1] if series is not None else math.nan
         smooth = before + SMOOTHING * (loss - before) if math.isfinite(before) and math.isfinite(loss) else loss
         if not math.isfinite(loss) and math.isfinite(before):
             smooth = before

@@ -41,8 +41,9 @@ class Series:
         """
         if self._size and step < self._steps[self._size - 1]:
             raise InputError(f"step {step} comes after step {self._steps[self._size - 1]}: steps may not go back.")
-        if np.size(row) != len(self.columns):
-            raise InputError(f"a row of {np.size(row)} numbers does not fit {len(self.columns)} columns.")
+        size = len(row) if isinstance(row, tuple | list) else np.size(row)  # np.size makes an array of a list
+        if size != len(self.columns):
+            raise InputError(f"a row of {size} numbers does not fit {len(self.columns)} columns.")
         if self._size == len(self._steps):
             self._make_room()
         self._steps[self._size] = step
@@ -77,6 +78,11 @@ class Series:
     def values(self) -> Floats:
         """The first column, shape ``(n,)``: all of a series of scalars."""
         return self._rows[: self._size, 0]
+
+    @property
+    def last_row(self) -> tuple[float, ...]:
+        """The latest row as plain numbers; NaN where there is none."""
+        return tuple(self._rows[self._size - 1].tolist()) if self._size else (float("nan"),) * len(self.columns)
 
     @property
     def last(self) -> float:

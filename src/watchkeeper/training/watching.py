@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from watchkeeper.sketches.kernel import Floats
-from watchkeeper.training.finding import Finding, Findings
+from watchkeeper.training.finding import SEVERITIES, Finding, Findings, Severity
 from watchkeeper.training.judge import Judge
 from watchkeeper.training.run import Event, Run
 
@@ -67,6 +67,13 @@ class Watching:
     def unchecked(self) -> dict[str, str]:
         """What could not be looked for, and why."""
         return self._judge.unchecked(self.run)
+
+    def reached(self, severity: Severity | None) -> bool:
+        """Whether something as severe was found so far. None: False."""
+        worst = self._judge.findings.worst
+        if severity is None or worst is None:
+            return False
+        return SEVERITIES.index(worst) >= SEVERITIES.index(severity)
 
     def add(
         self, name: str, step: int, row: Floats | Sequence[float] | float, columns: Sequence[str] = ("value",)
@@ -134,3 +141,4 @@ class Watching:
         self.look()
         for sink in self._sinks:
             sink.close(self.run)
+        self._sinks = []  # what comes after the end is recorded, and told to nobody

@@ -1,6 +1,6 @@
 import { count, fixed, short } from "../base/format";
 import { floors, pText } from "../base/judge";
-import { decimalsOf } from "../base/tell";
+import { decimalsOf, gapText } from "../base/tell";
 import type { Check, MetricRow } from "../view";
 
 /** What a verdict rests on: the words, and the four numbers behind them. */
@@ -12,6 +12,7 @@ export function Evidence({ check, row }: { check: Check; row?: MetricRow }) {
   return (
     <div className="evidence">
       <p>{check.words}</p>
+      {row && gapText(row) && <p>{gapText(row)}</p>}
       <dl>
         {check.floor !== null && (
           <div>

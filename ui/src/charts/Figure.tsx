@@ -70,6 +70,7 @@ const SAMPLES: Record<string, ReactNode> = {
   reference: <circle cx="8" cy="6" r="4" fill="var(--reference)" />,
   current: <circle cx="8" cy="6" r="4.5" fill="var(--current)" />,
   estimate: <path d="M8 1.5 12.5 6 8 10.5 3.5 6Z" fill="var(--card)" stroke="var(--estimate)" strokeWidth="1.5" />,
+  powered: <path d="M8 1.5 12.5 6 8 10.5 3.5 6Z" fill="var(--estimate)" />,
   band: <rect width="16" height="12" fill="var(--reference)" opacity="0.18" />,
 };
 

@@ -2,7 +2,7 @@
 import { extent } from "../base/extent";
 import type { Estimate } from "../view";
 
-export type MarkRole = "reference" | "current" | "estimate" | "bar";
+export type MarkRole = "reference" | "current" | "estimate" | "powered" | "bar";
 export interface Mark {
   role: MarkRole;
   value: number;
@@ -12,7 +12,7 @@ export interface Mark {
 }
 export type Span = [number, number];
 
-export function markOf(role: MarkRole, e: Estimate | null): Mark[] {
+export function markOf(role: MarkRole, e: Estimate | null | undefined): Mark[] {
   return e?.value == null ? [] : [{ role, value: e.value, low: e.low, high: e.high }];
 }
 
@@ -30,13 +30,13 @@ const percentIn =
   (value: number) =>
     `${(Math.min(1.02, Math.max(-0.02, (value - from) / (to - from))) * 100).toFixed(3)}%`;
 
-const colourOf = (mark: Mark) => mark.colour ?? `var(--${mark.role})`;
+const colourOf = (mark: Mark) => mark.colour ?? `var(--${mark.role === "powered" ? "estimate" : mark.role})`;
 
 function Point({ mark, x, y }: { mark: Mark; x: string; y: number }) {
-  if (mark.role === "estimate")
+  if (mark.role === "estimate" || mark.role === "powered")
     return (
       <svg x={x} y={y} overflow="visible">
-        <path d="M0-5 5 0 0 5-5 0Z" fill="var(--card)" stroke={colourOf(mark)} strokeWidth="1.5" />
+        <path d="M0-5 5 0 0 5-5 0Z" fill={mark.role === "powered" ? colourOf(mark) : "var(--card)"} stroke={colourOf(mark)} strokeWidth="1.5" />
       </svg>
     );
   return (

@@ -16,9 +16,11 @@ export function lines(p: TimePoint, input: TimeInput): string[] {
     ];
   };
   const guess = p.estimated[input.metric] ? say("estimated", p.estimated[input.metric]) : [];
+  const powered = p.powered?.[input.metric] ? say("prediction-powered", p.powered[input.metric]) : [];
   return [
     ...say("realised", p.metrics[input.metric]),
     ...guess,
+    ...powered,
     `${count(p.n)} rows, labels for ${percent(p.coverage, 0)}`,
   ];
 }

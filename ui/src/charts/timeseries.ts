@@ -52,6 +52,13 @@ function line(data: Pair[], colour: string, dashed: boolean): object {
   };
 }
 
+/** What labels and scores together say: points only, since windows differ in how many labels they have. */
+function powered(data: Pair[], colour: string): object[] {
+  if (!data.some(([, value]) => value !== null)) return [];
+  const symbols = { symbol: "diamond", symbolSize: 7, showAllSymbol: true };
+  return [{ type: "line", data, z: 4, ...symbols, lineStyle: { opacity: 0 }, itemStyle: { color: colour }, emphasis: { disabled: true } }];
+}
+
 export function sideSeries(input: Drawn, side: Side): object[] {
   const { metric, palette } = input;
   const points = input.points.filter((p) => p.side === side);
@@ -73,6 +80,10 @@ export function sideSeries(input: Drawn, side: Side): object[] {
       values((p) => p.metrics[metric]),
       colour,
       false,
+    ),
+    ...powered(
+      values((p) => p.powered?.[metric]),
+      palette.estimate,
     ),
   ];
 }

@@ -2,7 +2,7 @@
  * The documents of the live page, as `GET /api/v1/views/{page}` gives them: columns of numbers, one for each window.
  * Times inside windows are seconds since 1970; null means "not known" and is drawn as such, never as zero.
  */
-import type { Distribution, VerdictName } from "../view";
+import type { CompareView, Distribution, VerdictName } from "../view";
 
 export type Num = number | null;
 export type Severity = "warning" | "critical";
@@ -21,7 +21,7 @@ export interface Line { value: Num[]; low: Num[]; high: Num[]; n: Num[]; sealed?
 export interface MetricWords { metric: string; title: string; unit: string | null; better: "higher" | "lower" | "near zero" | null; floor: Num }
 /** What windows were held against: of the last one, and of each where they differ. */
 export interface References { reference: Num; references?: Num[] | null }
-export interface MetricLines extends MetricWords, References { realised: Line | null; estimated: Line | null }
+export interface MetricLines extends MetricWords, References { realised: Line | null; estimated: Line | null; powered?: Line | null }
 export type Counters = Partial<Record<"pending" | "waiting" | "quarantined" | "duplicates" | "lost" | "sampled_out", number>>;
 export interface OpenIncident { id: number; severity: Severity; state: string; title: string; cause: string; opened: string | null }
 
@@ -43,8 +43,13 @@ export interface ModelView extends Head {
   performance: MetricLines[]; service: MetricLines[]; marks: TimeMark[]; counters: Counters;
   compared: { version: string; stage: string | null; windows: Windows; performance: MetricLines[] } | null;
 }
-export interface DriftColumn { column: string; metric: string; title: string; value: Num[]; strength: Num[]; late: number } // n is all rows of the window
+export interface DriftColumn { column: string; metric: string; title: string; value: Num[]; strength: Num[]; late: number; importance?: Num } // n is all rows of the window
 export interface DriftView extends Head { page: "drift"; windows: Windows; columns: DriftColumn[]; all: number }
+/** The last windows with labels against the reference: parts of a report's document. */
+export interface OutcomeView extends Head, Pick<CompareView, "confusion" | "calibration" | "curves" | "classes" | "errors" | "lists"> {
+  page: "outcome"; version: string | null; zone: string | null; task: string | null; positive: string | null;
+  count: number; labelled: number; whole: boolean; span: { start: string; end: string } | null; has_reference: boolean;
+}
 export interface QualityRow extends MetricWords, References { column: string; value: Num[]; n: Num[]; late: number }
 export interface QualityView extends Head { page: "quality"; windows: Windows; rows: QualityRow[]; all: number }
 export interface SegmentLine extends References { segment: string; largest: number; realised: Line | null; estimated: Line | null }
@@ -109,6 +114,6 @@ export interface SettingsView extends Head {
 }
 export interface Documents {
   fleet: FleetView; model: ModelView; drift: DriftView; quality: QualityView; segments: SegmentsView; column: ColumnView;
-  distributions: DistributionsView; incidents: IncidentsView; incident: IncidentView; monitors: MonitorsView; settings: SettingsView;
+  distributions: DistributionsView; outcome: OutcomeView; incidents: IncidentsView; incident: IncidentView; monitors: MonitorsView; settings: SettingsView;
 }
 export type PageName = keyof Documents;

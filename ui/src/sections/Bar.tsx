@@ -8,9 +8,16 @@ const TITLES: [string, string][] = [
   ["summary", "Summary"],
   ["performance", "Performance"],
   ["time", "Over time"],
+  ["errors", "Errors"],
+  ["lists", "Lists"],
+  ["curves", "Curves"],
   ["calibration", "Calibration"],
+  ["classes", "Classes"],
   ["segments", "Segments"],
+  ["weak", "Weak segments"],
+  ["rules", "Rules"],
   ["columns", "Columns"],
+  ["together", "Together"],
 ];
 
 /** The sections that this document has, found after they were drawn. */

@@ -87,7 +87,7 @@ function ConfusionFigure({ matrices }: { matrices: NonNullable<CompareView["conf
   );
 }
 
-export function Calibration({ view }: { view: CompareView }) {
+export function Calibration({ view }: { view: Pick<CompareView, "calibration" | "confusion" | "positive"> }) {
   const { calibration, confusion } = view;
   if (!calibration && !confusion) return null;
   return (

@@ -81,6 +81,19 @@ function Missing({ column }: { column: ColumnRow }) {
   );
 }
 
+/** What the model makes of the column, where the reference says. */
+function Importance({ part }: { part: number | null | undefined }) {
+  if (part == null) return null;
+  return (
+    <span className="importance" title="part of what the model makes of all columns, as the reference's schema says">
+      <span className="meter" aria-hidden="true">
+        <i style={{ width: `${Math.min(100, part * 100)}%` }} />
+      </span>
+      importance {percent(part, part >= 0.1 ? 0 : 1)}
+    </span>
+  );
+}
+
 export function ColumnCard({ column }: { column: ColumnRow }) {
   const ref = useRef<HTMLElement>(null);
   const near = useNear(ref);
@@ -99,6 +112,7 @@ export function ColumnCard({ column }: { column: ColumnRow }) {
         <p className="tags">
           <span>{column.kind}</span>
           {column.role !== "feature" && <span>{column.role}</span>}
+          <Importance part={column.importance} />
           <Missing column={column} />
         </p>
       </header>

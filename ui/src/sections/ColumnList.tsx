@@ -6,6 +6,17 @@ import type { ColumnRow } from "../view";
 import { ColumnCard } from "./ColumnCard";
 
 const STEP = 30;
+const ORDERS: [string, string][] = [
+  ["change", "change"],
+  ["importance", "importance"],
+  ["name", "name"],
+];
+
+/** Columns come by change; unknown importances stand last. */
+function ordered(columns: ColumnRow[], order: string): ColumnRow[] {
+  if (order === "name") return columns.toSorted((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  return order === "importance" ? columns.toSorted((a, b) => (b.importance ?? -1) - (a.importance ?? -1)) : columns;
+}
 
 function matches(column: ColumnRow, search: string, show: string, kind: string): boolean {
   if (show !== "all" && column.verdict !== show) return false;
@@ -18,9 +29,12 @@ export function ColumnList({ columns }: { columns: ColumnRow[] }) {
   const [show, setShow] = useChoice("show", "all", ["all", ...VERDICTS]);
   const kinds = useMemo(() => [...new Set(columns.map((c) => c.kind))].sort(), [columns]);
   const [kind, setKind] = useChoice("kind", "all", ["all", ...kinds]);
+  const weighed = useMemo(() => columns.some((c) => c.importance != null), [columns]);
+  const orders = useMemo(() => ORDERS.filter(([key]) => weighed || key !== "importance"), [weighed]);
+  const [order, setOrder] = useChoice("order", "change", orders.map(([key]) => key));
   const [most, setMost] = useState(STEP);
   const typed = useDeferredValue(search.trim().toLowerCase()); // typing stays quick while the list catches up
-  const found = useMemo(() => columns.filter((c) => matches(c, typed, show, kind)), [columns, typed, show, kind]);
+  const found = useMemo(() => ordered(columns.filter((c) => matches(c, typed, show, kind)), order), [columns, typed, show, kind, order]);
   const shown = found.slice(0, most);
   return (
     <div id="column-list">
@@ -34,6 +48,7 @@ export function ColumnList({ columns }: { columns: ColumnRow[] }) {
         />
         <Pick label="verdict" value={show} options={["all", ...VERDICTS].map((v) => [v, v])} onChange={setShow} />
         <Pick label="kind" value={kind} options={["all", ...kinds].map((k) => [k, k])} onChange={setKind} />
+        <Pick label="order" value={order} options={orders} onChange={setOrder} />
         <Legend
           items={[
             ["reference", "reference"],

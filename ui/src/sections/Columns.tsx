@@ -20,13 +20,17 @@ export function Columns({ columns }: { columns: ColumnRow[] }) {
       id="columns"
       title="Columns"
       lead={
-        <span className="tally">
-          {VERDICTS.filter((v) => counts[v]).map((v) => (
-            <span key={v}>
-              <Glyph verdict={v} /> {counts[v]} {v}
-            </span>
-          ))}
-        </span>
+        <>
+          <span className="tally">
+            {VERDICTS.filter((v) => counts[v]).map((v) => (
+              <span key={v}>
+                <Glyph verdict={v} /> {counts[v]} {v}
+              </span>
+            ))}
+          </span>
+          {columns.some((c) => c.importance != null) &&
+            "What changed most stands first, each change weighed by what the model makes of the column: the importances in the reference's schema."}
+        </>
       }
     >
       <Overview columns={columns} onPick={find} />

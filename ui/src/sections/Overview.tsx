@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { extent } from "../base/extent";
-import { fixed, short, words } from "../base/format";
+import { fixed, percent, short, words } from "../base/format";
 import { floors, pText } from "../base/judge";
 import { EffectBar, type Mark, type Span } from "../charts/Marks";
 import { Chip } from "../charts/Chip";
@@ -47,13 +47,23 @@ function barOf(column: ColumnRow, { place }: Scale): Mark | null {
 const tipOf = (c: ColumnRow) =>
   c.effect === null
     ? `${c.name}\nnot enough data`
-    : `${c.name}\n${words(c.metric)} ${fixed(c.effect, 3)}${c.effect_low === null ? "" : ` (${fixed(c.effect_low, 3)} to ${fixed(c.effect_high, 3)})`}\nsmallest that matters ${short(c.floor)}, p ${pText(c.p_value)}\nn = ${c.reference.rows} → ${c.current.rows}`;
+    : `${c.name}\n${words(c.metric)} ${fixed(c.effect, 3)}${c.effect_low === null ? "" : ` (${fixed(c.effect_low, 3)} to ${fixed(c.effect_high, 3)})`}\nsmallest that matters ${short(c.floor)}, p ${pText(c.p_value)}${c.importance == null ? "" : `\nimportance ${percent(c.importance)}`}\nn = ${c.reference.rows} → ${c.current.rows}`;
+/** What the model makes of a column, as a small bar; empty where it is not known. */
+function Weight({ column, most }: { column: ColumnRow; most: number }) {
+  const part = column.importance;
+  return (
+    <span className={part == null ? "" : "weight"} data-tip={part == null ? undefined : `importance ${percent(part)}`} aria-hidden="true">
+      {part != null && <i style={{ width: `${(part / most) * 100}%` }} />}
+    </span>
+  );
+}
+
 const timesText = (c: ColumnRow) => {
   const times = floors(c);
   return times === null ? "–" : `${times >= 10 ? times.toFixed(0) : times.toFixed(1)}×`;
 };
 
-function Row({ column, scale, onPick }: { column: ColumnRow; scale: Scale; onPick: (name: string) => void }) {
+function Row({ column, scale, most, onPick }: { column: ColumnRow; scale: Scale; most: number; onPick: (name: string) => void }) {
   const ticks = scale.ticks.map(scale.place);
   return (
     <li data-tip={tipOf(column)} className={column.effect === null ? "muted" : ""}>
@@ -74,6 +84,7 @@ function Row({ column, scale, onPick }: { column: ColumnRow; scale: Scale; onPic
         />
       </svg>
       <span className="number">{timesText(column)}</span>
+      {most > 0 && <Weight column={column} most={most} />}
       <Chip verdict={column.verdict} />
     </li>
   );
@@ -82,6 +93,7 @@ function Row({ column, scale, onPick }: { column: ColumnRow; scale: Scale; onPic
 export function Overview({ columns, onPick }: { columns: ColumnRow[]; onPick: (name: string) => void }) {
   const [all, setAll] = useState(false);
   const scale = scaleOf(columns);
+  const most = extent(columns.map((c) => c.importance ?? 0))?.[1] ?? 0;
   const shown = all ? columns : columns.slice(0, FIRST);
   const title = "Change of each column";
   const csv = () => ({
@@ -97,6 +109,7 @@ export function Overview({ columns, onPick }: { columns: ColumnRow[]; onPick: (n
       "p_value",
       "alpha",
       "detectable",
+      "importance",
       "verdict",
       "words",
     ],
@@ -112,6 +125,7 @@ export function Overview({ columns, onPick }: { columns: ColumnRow[]; onPick: (n
       c.p_value,
       c.alpha,
       c.detectable,
+      c.importance ?? null,
       c.verdict,
       c.words,
     ]),
@@ -138,7 +152,7 @@ export function Overview({ columns, onPick }: { columns: ColumnRow[]; onPick: (n
       png={png}
       hint={`in floors: 1× is the smallest effect that matters${scale.root ? ", square-root scale" : ""}`}
     >
-      <div className="overview">
+      <div className={`overview${most > 0 ? " weighed" : ""}`}>
         <div className="axis" aria-hidden="true">
           <svg width="100%" height="16" overflow="visible">
             {scale.ticks.map((tick) => (
@@ -154,10 +168,11 @@ export function Overview({ columns, onPick }: { columns: ColumnRow[]; onPick: (n
               </text>
             ))}
           </svg>
+          {most > 0 && <span className="weight-head">importance</span>}
         </div>
         <ol>
           {shown.map((column) => (
-            <Row key={column.name} column={column} scale={scale} onPick={onPick} />
+            <Row key={column.name} column={column} scale={scale} most={most} onPick={onPick} />
           ))}
         </ol>
       </div>

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { fixed } from "../base/format";
-import { METRIC_HEADER, changeText, decimalsOf, estimateText, metricCells, rowTip } from "../base/tell";
+import { METRIC_HEADER, changeText, decimalsOf, estimateText, metricCells, offText, rowTip } from "../base/tell";
 import { Chip } from "../charts/Chip";
 import { Evidence } from "../charts/Evidence";
 import { Figure, Legend } from "../charts/Figure";
@@ -10,6 +10,8 @@ import type { Estimate, MetricRow } from "../view";
 import { Section } from "./Section";
 
 const HEIGHT = 38;
+const TALL = 50; // where there are four marks
+const heightOf = (row: MetricRow) => (row.powered?.value == null ? HEIGHT : TALL);
 
 interface Drawing {
   marks: Mark[];
@@ -23,6 +25,7 @@ function drawingOf(row: MetricRow): Drawing {
     ...markOf("reference", row.reference),
     ...markOf("current", row.current),
     ...markOf("estimate", row.estimated),
+    ...markOf("powered", row.powered),
   ];
   const centre = row.reference?.value;
   const band: Span | null = centre == null || row.floor === null ? null : [centre - row.floor, centre + row.floor];
@@ -30,12 +33,12 @@ function drawingOf(row: MetricRow): Drawing {
   return { marks, band, span: spanOf([...marks, ...edges]) };
 }
 
-function Number_({ e, row, side }: { e: Estimate | null; row: MetricRow; side: string }) {
+function Number_({ e, row, side, more = "" }: { e: Estimate | null | undefined; row: MetricRow; side: string; more?: string }) {
   const decimals = decimalsOf(row);
   if (e?.value == null)
     return (
       <td className={`number none ${side}`} data-side={side}>
-        {side === "estimated" ? "–" : "not enough data"}
+        {side === "estimated" || side === "powered" ? "–" : "not enough data"}
       </td>
     );
   return (
@@ -46,16 +49,24 @@ function Number_({ e, row, side }: { e: Estimate | null; row: MetricRow; side: s
           {fixed(e.low, decimals, row.unit)} – {fixed(e.high, decimals, row.unit)}
         </small>
       )}
+      {more && <small className="off">{more}</small>}
     </td>
   );
 }
 
-function Row({ row, labelled, guessed }: { row: MetricRow; labelled: boolean; guessed: boolean }) {
+interface Parts {
+  labelled: boolean;
+  guessed: boolean;
+  powered: boolean;
+}
+
+function Row({ row, labelled, guessed, powered }: Parts & { row: MetricRow }) {
   const [open, setOpen] = useState(false);
   const { marks, span, band } = drawingOf(row);
   const { change, span: changeSpan } = changeText(row);
   const decimals = decimalsOf(row);
-  const columns = 4 + (labelled ? 3 : 0) + (guessed ? 1 : 0) - 1;
+  const columns = 4 + (labelled ? 3 : 0) + (guessed ? 1 : 0) + (powered ? 1 : 0) - 1;
+  const height = heightOf(row);
   return (
     <>
       <tr className={marks.length ? "" : "muted"} data-metric={row.metric}>
@@ -66,8 +77,8 @@ function Row({ row, labelled, guessed }: { row: MetricRow; labelled: boolean; gu
           {row.better && row.better !== "near zero" && <small className="better">{row.better} is better</small>}
         </th>
         <td className="plot" data-tip={rowTip(row)} tabIndex={0} role="img" aria-label={rowTip(row)}>
-          <svg width="100%" height={HEIGHT} aria-hidden="true">
-            <Marks marks={marks} span={span} height={HEIGHT} band={band} />
+          <svg width="100%" height={height} aria-hidden="true">
+            <Marks marks={marks} span={span} height={height} band={band} />
           </svg>
           {marks.length > 0 && (
             <span className="ends">
@@ -78,7 +89,8 @@ function Row({ row, labelled, guessed }: { row: MetricRow; labelled: boolean; gu
         </td>
         {labelled && <Number_ e={row.reference} row={row} side="reference" />}
         {labelled && <Number_ e={row.current} row={row} side="current" />}
-        {guessed && <Number_ e={row.estimated} row={row} side="estimated" />}
+        {guessed && <Number_ e={row.estimated} row={row} side="estimated" more={offText(row)} />}
+        {powered && <Number_ e={row.powered} row={row} side="powered" />}
         {labelled && (
           <td className="number change" data-side="change">
             <b>{change}</b>
@@ -105,6 +117,7 @@ export function Performance({ rows }: { rows: MetricRow[] }) {
   const labelled = rows.some((row) => row.reference?.value != null || row.current?.value != null);
   const came = rows.some((row) => row.current?.value != null);
   const guessed = rows.some((row) => row.estimated?.value != null);
+  const powered = rows.some((row) => row.powered?.value != null);
   const title = "Performance";
   const csv = () => ({ header: METRIC_HEADER, rows: rows.map(metricCells) });
   const png = () =>
@@ -115,8 +128,8 @@ export function Performance({ rows }: { rows: MetricRow[] }) {
         const text = `${estimateText(row.reference, decimalsOf(row), row.unit)} → ${fixed(row.current?.value ?? null, decimalsOf(row), row.unit)}, ${row.verdict ?? "not judged"}`;
         return {
           label: row.title,
-          height: HEIGHT,
-          marks: <Marks marks={marks} span={span} height={HEIGHT} band={band} />,
+          height: heightOf(row),
+          marks: <Marks marks={marks} span={span} height={heightOf(row)} band={band} />,
           text,
         };
       }),
@@ -145,13 +158,14 @@ export function Performance({ rows }: { rows: MetricRow[] }) {
                   ] as [string, string][])
                 : []),
               ...(guessed ? ([["estimate", "estimated without labels"]] as [string, string][]) : []),
+              ...(powered ? ([["powered", "powered: from the labels there are and all scores"]] as [string, string][]) : []),
               ...(labelled ? ([["band", "too small to matter"]] as [string, string][]) : []),
             ]}
           />
         }
       >
         <div className="scroll">
-          <table className="metrics">
+          <table className={powered ? "metrics wide" : "metrics"}>
             <thead>
               <tr>
                 <th scope="col">metric</th>
@@ -173,6 +187,11 @@ export function Performance({ rows }: { rows: MetricRow[] }) {
                     estimated
                   </th>
                 )}
+                {powered && (
+                  <th scope="col" className="number">
+                    powered
+                  </th>
+                )}
                 {labelled && (
                   <th scope="col" className="number change">
                     change
@@ -183,7 +202,7 @@ export function Performance({ rows }: { rows: MetricRow[] }) {
             </thead>
             <tbody>
               {rows.map((row) => (
-                <Row key={row.metric} row={row} labelled={labelled} guessed={guessed} />
+                <Row key={row.metric} row={row} labelled={labelled} guessed={guessed} powered={powered} />
               ))}
             </tbody>
           </table>

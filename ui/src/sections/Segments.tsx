@@ -19,11 +19,12 @@ interface Line {
   row: MetricRow;
 }
 
-/** The worst first; what could not be judged comes last. */
+/** Those first that cost most, as the document has them; where no cost is known, the worst first. */
 function linesOf(segments: SegmentRow[], column: string, metric: string): Line[] {
   const lines = segments
     .filter((segment) => segment.column === column)
     .flatMap((segment) => segment.metrics.filter((row) => row.metric === metric).map((row) => ({ segment, row })));
+  if (lines.some(({ segment }) => segment.cost)) return lines;
   const rank = ({ row }: Line) => (row.verdict === "not enough data" ? -Infinity : (worsening(row) ?? -Infinity));
   return lines.toSorted((a, b) => rank(b) - rank(a) || b.segment.rows[1] - a.segment.rows[1]);
 }
@@ -52,7 +53,7 @@ function ticksIn([from, to]: Span): number[] {
 function SegmentLine({ line, span, ticks, decimals }: { line: Line; span: Span; ticks: number[]; decimals: number }) {
   const { segment, row } = line;
   const { change, span: limits } = changeText(row, decimals);
-  const tip = `${rowTip(row, `${segment.column} = ${nameOf(segment.value)}`)}\nrows ${count(segment.rows[0])} → ${count(segment.rows[1])}`;
+  const tip = `${rowTip(row, `${segment.column} = ${nameOf(segment.value)}`)}\nrows ${count(segment.rows[0])} → ${count(segment.rows[1])}${segment.cost ? `\n${segment.cost.words}` : ""}`;
   const none = row.verdict === "not enough data";
   return (
     <tr className={none ? "muted" : ""} data-segment={segment.value}>
@@ -133,8 +134,11 @@ export function Segments({ view }: { view: CompareView }) {
   const sensitive = new Set(view.segments.filter((s) => s.sensitive).map((s) => s.column));
   const title = `${metrics.find(([name]) => name === metric)?.[1] ?? metric} by ${column}`;
   const csv = () => ({
-    header: ["column", "value", "reference_rows", "current_rows", "sensitive", ...METRIC_HEADER],
-    rows: lines.map(({ segment: s, row }): Cell[] => [s.column, s.value, ...s.rows, s.sensitive, ...metricCells(row)]),
+    header: ["column", "value", "reference_rows", "current_rows", "sensitive", "cost", "cost_share", ...METRIC_HEADER],
+    rows: lines.map(({ segment: s, row }): Cell[] => [
+      ...[s.column, s.value, ...s.rows, s.sensitive, s.cost?.value ?? null, s.cost?.share ?? null],
+      ...metricCells(row),
+    ]),
   });
   const png = () =>
     saveRows(
@@ -151,7 +155,7 @@ export function Segments({ view }: { view: CompareView }) {
     <Section
       id="segments"
       title="Segments"
-      lead="Where it got worse: reference above, current below it, then what was expected without labels; the worst change first. Scales follow the segments that can be judged."
+      lead="Where it got worse: reference above, current below it, then what was expected without labels; those first that cost most: their rows times by how much the loss rose. Scales follow the segments that can be judged."
     >
       <Figure
         title={title}

@@ -118,8 +118,10 @@ def readable(lines: dict[str, Any]) -> dict[str, Any]:
 def _metric(name: str, series: list[Series], spans: Sequence[Span], version: int | None) -> dict[str, Any]:
     realised = [s for s in series if s.source == "realised"]
     estimated = [s for s in series if s.source == "estimated"]
+    powered = [s for s in series if s.source == "prediction-powered"]
     return words_of(name, series[0].unit) | references(realised or estimated, spans, version) | {
         "realised": line(realised, spans, sealed=True), "estimated": line(estimated, spans),
+        "powered": line(powered, spans),
     }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
+from watchkeeper.detection.importance import importance_shares
 from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, QUALITY, SEGMENT_METRICS
 from watchkeeper.pipeline.catalog import Version
 from watchkeeper.pipeline.overview import Asked, Series, Span
@@ -112,10 +113,16 @@ def _version_marks(history: History, spans: Sequence[Span], versions: Sequence[V
 
 
 def drift(page: Page) -> dict[str, Any]:
-    """Return how far each column moved in each window, in floors, the strongest of late first."""
+    """Return how far each column moved in each window, in floors, the strongest of late first.
+
+    Where the reference says what the model makes of columns, a change counts by the column's part, as in a report.
+    """
     series, spans, versions = _of_columns(page, _DISTANCES)
-    rows = [_moved(name, found, spans) for name, found in series.items()]
-    rows.sort(key=lambda row: (-row["late"], row["column"]))
+    schema = next((v.schema for v in reversed(versions) if v.schema is not None), None)
+    shares = importance_shares(schema) if schema is not None else {}
+    rows = [_moved(name, found, spans) | {"importance": shares.get(name)} for name, found in series.items()]
+    weight = {name: shares.get(name, 1 / len(shares)) * len(shares) if shares else 1.0 for name in series}
+    rows.sort(key=lambda row: (-row["late"] * weight[row["column"]], row["column"]))
     names = {v.id: v.name for v in versions}
     return page.head("drift") | {"windows": windows(spans, names), "columns": rows[:_MOST_COLUMNS], "all": len(rows)}
 
@@ -140,7 +147,7 @@ def _floors(effect: float | None, floor: float) -> float | None:
 
 def quality(page: Page) -> dict[str, Any]:
     """Return each column's quality in each window; only what was ever other than perfect, the worst of late first."""
-    series, spans, versions = _of_columns(page, _QUALITY[:-1])
+    series, spans, versions = _of_columns(page, _QUALITY[:-2])
     rows = []
     for name, found in series.items():
         for metric in sorted({s.metric for s in found}):

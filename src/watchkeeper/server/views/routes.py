@@ -20,11 +20,12 @@ from watchkeeper.server.views.fleet import fleet
 from watchkeeper.server.views.incident import incident, incidents
 from watchkeeper.server.views.model import drift, model, quality, segments
 from watchkeeper.server.views.monitors import monitors
+from watchkeeper.server.views.outcome import outcome
 from watchkeeper.server.views.settings import settings
 
 PageName = Literal[
     "fleet", "model", "drift", "quality", "segments", "column", "distributions", "incidents", "incident", "monitors",
-    "settings",
+    "outcome", "settings",
 ]  # fmt: skip
 PAGES: dict[PageName, Callable[[Page], dict[str, Any]]] = {
     "fleet": fleet,
@@ -37,6 +38,7 @@ PAGES: dict[PageName, Callable[[Page], dict[str, Any]]] = {
     "incidents": incidents,
     "incident": incident,
     "monitors": monitors,
+    "outcome": outcome,
     "settings": settings,
 }
 

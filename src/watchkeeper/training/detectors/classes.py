@@ -75,15 +75,18 @@ class LabelNoise:
     """Of what lies between a guess and no mistake, in the surest quarter."""
     near: float = 1.2
     """Of the best smoothed loss: above, something else has happened."""
-    rows: int = 120
-    samples: int = 24
+    rows: int = 96
+    samples: int = 12
+    late: float = 0.4
+    """Of the run so far: batches before it are of a model that did not know yet."""
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it once the loss has settled near its best."""
         series = run.series["certain"]
-        if len(series) < 20 + self.samples or run.facts.get("sequence") or not self._settled(run):
+        late = np.flatnonzero(series.steps >= self.late * run.step)
+        if len(late) < self.samples or run.facts.get("sequence") or not self._settled(run):
             return
-        rows, wrong, surest, surest_wrong = (float(v) for v in series.rows[-self.samples :].sum(axis=0))
+        rows, wrong, surest, surest_wrong = (float(v) for v in series.rows[late].sum(axis=0))
         if surest < self.rows or surest_wrong == 0:
             return
         everywhere, top = wrong / rows, surest_wrong / surest

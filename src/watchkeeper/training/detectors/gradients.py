@@ -32,7 +32,10 @@ class GradientSpike:
         """Yield spikes among the last ten samples, by robust z of the logarithm of the norm."""
         norms = np.log10(total_norms(run)[-110:] + TINY)
         steps = run.series["gradient"].steps[-len(norms) :]
-        for place in range(max(20, len(norms) - 10), len(norms)):
+        first = max(20, len(norms) - 10)
+        if len(norms) <= first or _none_above(norms, min(100, first), first, np.log10(self.ratio)):
+            return
+        for place in range(first, len(norms)):
             middle, spread = robust(norms[max(0, place - 100) : place])
             above = norms[place] - middle
             if above > self.deviations * spread and above > np.log10(self.ratio):
@@ -40,6 +43,15 @@ class GradientSpike:
                 numbers = {"norm": float(10 ** norms[place]), "usual": float(10**middle)}
                 yield Finding(self.problem, int(steps[place]), words, numbers=numbers, symptom=True)
                 return
+
+
+def _none_above(values: Floats, width: int, first: int, by: float) -> bool:
+    """Whether no value from ``first`` on can lie above the median of so many values before it ``by`` so much.
+
+    That median is at least what half of a window's width is of all values in order: one look instead of one a window.
+    """
+    half = (width + 1) // 2 - 1
+    return bool(values[first:].max() <= np.partition(values, half)[half] + by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +181,7 @@ class UpdateRatio:
             return
         sizes = np.array([run.layers[p].numel for p in places], dtype=float)
         rows = run.series["update"].rows[-self.samples :][:, places]
-        ratios = np.array([_weighted_median(np.log10(row + TINY), sizes) for row in rows])
+        ratios = _weighted_medians(np.log10(rows + TINY), sizes)
         if (run.series["learning_rate"].last if run.has("learning_rate") else 1.0) == 0:
             return
         if (ratios > self.replaced).any():
@@ -200,10 +212,12 @@ def _stands(run: Run) -> bool:
     return halves.none and halves.last > 0.9 * constant
 
 
-def _weighted_median(values: Floats, weights: Floats) -> float:
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, total[-1] / 2)])
+def _weighted_medians(rows: Floats, weights: Floats) -> Floats:
+    """Return the weighted median of each row."""
+    order = np.argsort(rows, axis=1)
+    total = np.cumsum(weights[order], axis=1)
+    places = np.argmax(total >= total[:, -1:] / 2, axis=1)
+    return np.asarray(np.take_along_axis(rows, order, axis=1)[np.arange(len(rows)), places])
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,19 +59,27 @@ class Divergence:
     window: int = 20
 
     times: float = 10.0
+    boosted: float = 1.5
+    """Of the constant prediction's loss, from which boosting starts and which it cannot but lower."""
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it where the last 20 smoothed losses rose in 80 % of the steps, or ten losses are ten times what was.
 
-        What was is the first losses or that of the best constant prediction, whichever is greater. A loss of another kind may
-        rise in a game of two networks, and is a warning.
+        What was is the first losses or that of the best constant prediction, whichever is greater; for boosting it is the
+        latter, since the first round is in the first loss. A loss of another kind may rise in a game of two networks, and
+        is a warning.
         """
         severity: Severity = "critical" if run.loss not in {None, "other"} else "warning"
         series = run.series["loss"]
         if len(series) < self.window // 2:
             return
-        least = max(_median(np.abs(series.values[:3])), np.nan_to_num(constant_loss(run)))
-        if (series.values[-self.window // 2 :] > self.times * least).all():
+        constant = constant_loss(run)
+        begun = series.values[: 1 if math.isfinite(constant) else 3]  # the second is of weights that have moved
+        least = max(_median(np.abs(begun)), np.nan_to_num(constant))
+        times = self.times
+        if run.facts.get("boosting") and math.isfinite(constant):
+            least, times = constant, self.boosted
+        if (series.values[-self.window // 2 :] > times * least).all():
             now = float(series.values[-1])
             words = f"The loss began at {least:.4g} and is {now:.4g}."
             yield Finding(self.problem, run.step, words, severity, numbers={"first": least, "loss": now})
@@ -129,6 +137,9 @@ class LossSpike:
         if len(values) < 50:
             return
         width = min(self.window, len(values) - 20)
+        least = float(np.partition(values, width // 2 - 1)[width // 2 - 1])  # no window's median is lower
+        if least >= 0 and float(values[width:].max()) <= (1 + self.relative) * least:
+            return
         before = np.lib.stride_tricks.sliding_window_view(values[:-1], width)
         middles = np.median(before, axis=1)
         spreads = 1.4826 * np.median(np.abs(before - middles[:, None]), axis=1)

@@ -30,7 +30,7 @@ class Overfitting:
         to evaluation: the least of many noisy numbers alone is always low.
         """
         held, loss = run.series["validation/loss"], run.series["loss"]
-        if len(held) <= self.times or len(loss) < 10:
+        if len(held) <= self.times or len(loss) < 10 or run.facts.get("boosting"):  # which has a detector of its own
             return
         best = int(np.nanargmin(held.values))
         value, step = float(held.values[best]), int(held.steps[best])

@@ -91,14 +91,11 @@ def class_counts(
         wanted = (flat > 0.5).long()
     else:
         predicted, wanted = scores.argmax(dim=1), flat.long()
-    kept = (wanted >= 0) & (wanted < classes)
-    return _count(wanted, kept, classes), _count(predicted.clamp(0, classes - 1), kept, classes)
-
-
-def _count(codes: torch.Tensor, kept: torch.Tensor, classes: int) -> torch.Tensor:
-    size = min(len(codes), len(kept))
-    counts = torch.zeros(classes, device=codes.device)
-    return counts.scatter_add_(0, codes[:size].clamp(0, classes - 1), kept[:size].float())
+    size = min(len(wanted), len(predicted))
+    cells = (wanted[:size].clamp(-1, classes) + 1) * classes + predicted[:size].clamp(0, classes - 1)
+    counts = torch.zeros((classes + 2) * classes, device=cells.device)  # the first and the last row: of no class
+    table = counts.scatter_add_(0, cells, counts.new_ones(size)).view(classes + 2, classes)[1:-1]
+    return table.sum(dim=1), table.sum(dim=0)
 
 
 def certain_vector(output: torch.Tensor, target: torch.Tensor, kind: Loss) -> torch.Tensor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,11 +18,15 @@ from watchkeeper.training.pytorch.probe import Probe, first_bad_module
 from watchkeeper.training.pytorch.settings import Guard, Row, Settings
 from watchkeeper.training.pytorch.stepping import Stepping
 from watchkeeper.training.run import Event, Run
+from watchkeeper.training.scales import scale_events
 
 EVAL_STEPS = 3
 STALE = frozenset({1, 2, 5})
 STALE_EVERY = 100
 FIRST_PROBES = (0, 20, 60)
+DIAGNOSE_EVERY = 100
+INPUTS = 5
+"""So many batches are looked at."""
 SURE = 8
 """So many rows must agree before outputs are called probabilities."""
 
@@ -32,65 +38,91 @@ class Looking:
         self, model: nn.Module, loss: Any, run: Run, settings: Settings, guard: Guard, stepping: Stepping
     ) -> None:
         self._model, self._base = model, models.base_of(model)
-        self._run, self._settings, self._stepping = run, settings, stepping
+        self._run, self._settings, self._stepping, self._guard = run, settings, stepping, guard
         self._forgetful = models.forgetful(self._base)
         self._probe: Probe | None = Probe(self._base, settings.probe_rows)
+        self._next_probe: float = FIRST_PROBES[0]
         if not self._probe.useful or _is_sharded(model):
-            self._probe = None
-        self._next_probe = FIRST_PROBES[0]
+            self._probe, self._next_probe = None, math.inf
         self._probes = self._batch_rows = self._eval_steps = 0
         self._wrong = self._scaled_down = 0
+        self._inputs_shown = 0
+        self._diagnosed = -DIAGNOSE_EVERY
         self._last_scale = 0.0
+        self._busy = True
+        self._host = all(settings.border.open(p.device) for p in self._base.parameters())
+        self._filling = self._probe is not None
         self._handles: list[Any] = []
-        compiled = getattr(model, "_compiled_call_impl", None) is not None
-        if not compiled:
-            self._handles.append(model.register_forward_hook(_uncompiled(guard(self._forward)), with_kwargs=True))
+        seen = _uncompiled(guard(self._forward), self._glance)
+        self._handles.append(model.register_forward_hook(seen, with_kwargs=True))
         if isinstance(loss, nn.Module):
-            self._handles.append(loss.register_forward_hook(_uncompiled(guard(self._loss))))
+            lost = _uncompiled(guard(self._loss), lambda *_: self._busy and self._half_due)
+            self._handles.append(loss.register_forward_hook(lost))
+            stepping.shown = True
         self.begin(0)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether this step has nothing to show."""
+        return not (self._busy or self._evaluated or self._eval_steps or self._step >= self._next_probe)
 
     def begin(self, step: int) -> None:
         """Begin a step."""
         self._step = step
-        self._due = self._settings.due(step)
-        self._modes: set[bool] = set()
+        self._trained = self._evaluated = False
+        self._inputs: tuple[tuple[Any, ...], dict[str, Any]] | None = None
+        busy, self._busy = self._busy, self._settings.due(step) or step in STALE or step % STALE_EVERY == 0
+        if not (busy or self._busy):
+            return
+        self._due, self._half_due = self._settings.due(step), self._settings.half(step)
+        self._stale = step in STALE or (step > 0 and step % STALE_EVERY == 0)
         self._rows: dict[str, Row] = {}
         self._pending: list[Event] = []
         self._output: torch.Tensor | None = None
-        self._inputs: tuple[tuple[Any, ...], dict[str, Any]] | None = None
         self._left: torch.Tensor | None = None
-        self._half = False
+        self._half = self._headed = False
+
+    def _glance(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> bool:
+        """Take what every call shows at no cost; return whether there is more to see."""
+        if not torch.is_grad_enabled():
+            return False
+        if module.training:
+            self._trained = True
+        else:
+            self._evaluated = True
+        if self._host:
+            self._inputs = args, kwargs
+        return self._busy or self._filling
 
     def _forward(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
-        if not torch.is_grad_enabled():
+        if self._filling:
+            self._fill(args, kwargs)
+        if not self._busy:
             return
-        self._modes.add(self._model.training)
-        self._inputs = args, kwargs
-        if self._probe is not None and not self._probe.full:
-            self._probe.keep(args, kwargs)
-        if self._step < 3 and torch.is_autocast_enabled(self._device(args)):
-            self._half = torch.get_autocast_dtype(self._device(args)) == torch.float16
+        if self._step < 3:
+            self._half = _autocast_half(args)
         tensors = [t for t in head.tensors_in(output) if t.is_floating_point()]
         if not tensors:
             return
-        self._output = tensors[-1].detach() if isinstance(output, tuple) else tensors[0].detach()
-        watched = self._step in STALE or (self._step and self._step % STALE_EVERY == 0)
+        self._output = _scores(output, tensors)
         first = next((t for t in tensors if t.requires_grad), None)
-        if watched and first is not None:
-            first.register_hook(self._backward)
+        if self._stale and first is not None:
+            first.register_hook(self._guard(self._backward))
         if self._due and "input" not in self._rows:
             self._input(args, kwargs)
 
-    def _device(self, args: tuple[Any, ...]) -> str:
-        first = next(head.tensors_in(args), None)
-        return first.device.type if first is not None else "cpu"
+    def _fill(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self._probe is not None:
+            self._probe.keep(args, kwargs)
+        self._filling = self._probe is not None and not self._probe.full
 
     def _input(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         first = next(head.tensors_in((args, kwargs)), None)
         if first is None or first.dim() < 2:
             return
         self._batch_rows = max(self._batch_rows, first.shape[0])
-        if first.is_floating_point() and first.shape[0] >= SURE and not self._run.has("input", 5):
+        if first.is_floating_point() and first.shape[0] >= SURE and self._inputs_shown < INPUTS:
+            self._inputs_shown += 1
             self._rows["input"] = head.input_vector(first), head.INPUT
 
     def _backward(self, gradient: torch.Tensor) -> None:
@@ -100,7 +132,7 @@ class Looking:
         self._left = found if self._left is None else torch.minimum(self._left, found)
 
     def _loss(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        if torch.is_grad_enabled() and self._due and len(args) > 1:
+        if len(args) > 1 and torch.is_grad_enabled():
             self._head(args[0], args[1])
 
     def _head(self, output: torch.Tensor, target: torch.Tensor | None) -> None:
@@ -120,7 +152,9 @@ class Looking:
                     "Cross entropy over a single output is always 0: use one output a class, or binary cross entropy."
                 )
                 self._pending.append(Event("head_mismatch", self._step, words=words))
-        self._rows["head"] = head.head_vector(output, target), head.HEAD
+        self._headed = True
+        if kind in {"mse", "mae"} or self._settings.seldom(self._step):
+            self._rows["head"] = head.head_vector(output, target), head.HEAD
         classes = self._run.classes or 0
         if (
             target is not None
@@ -139,16 +173,26 @@ class Looking:
 
     def take(self, step: int, target: torch.Tensor | None) -> dict[str, Row]:
         """Return what the step showed: vectors on the device, with the names of their columns."""
-        if self._due and "head" not in self._rows and self._output is not None and self._run.loss is not None:
+        if self._half_due and not self._headed and self._output is not None and self._run.loss is not None:
             known = target is not None
             if known or self._run.loss in {"cross_entropy", "bce_logits", "bce"}:
                 self._head(self._output, target)
         if self._left is not None:
             self._rows["stale"] = self._left, ("left",)
         if self._probe is not None and self._probe.held and step >= self._next_probe:
-            self._rows |= {n: (v, self._probe.columns(n)) for n, v in self._probe.run().items()}
-            self._plan_probe(step)
+            self._look_at_units(step)
         return self._rows
+
+    def _look_at_units(self, step: int) -> None:
+        assert self._probe is not None
+        self._busy = True
+        try:
+            self._rows |= self._probe.run(spread=self._probes < len(FIRST_PROBES))
+        except Exception as error:  # a model that cannot be called in evaluation: the rest is watched on
+            self._run.facts["probe"] = f"failed: {type(error).__name__}: {error}"
+            self._probe, self._next_probe = None, math.inf
+            return
+        self._plan_probe(step)
 
     def _plan_probe(self, step: int) -> None:
         assert self._probe is not None
@@ -162,7 +206,8 @@ class Looking:
     def events(self, step: int) -> Iterator[Event]:
         """Yield what is exact and known without waiting for the device."""
         yield from self._pending
-        self._eval_steps = self._eval_steps + 1 if self._modes == {False} else 0
+        self._pending = []
+        self._eval_steps = self._eval_steps + 1 if self._evaluated and not self._trained else 0
         if self._eval_steps >= EVAL_STEPS and self._forgetful:
             words = (
                 f"The model is in evaluation mode in {self._eval_steps} training steps: no dropout, frozen statistics."
@@ -174,19 +219,28 @@ class Looking:
             )
         self._half = False
 
-    def diagnose(self, step: int) -> Event:
-        """Return where something that is not finite comes from: the forward pass is made again. Waits for the device."""
+    def diagnose(self, step: int) -> Event | None:
+        """Return where something that is not finite comes from: the forward pass is made again. Waits for the device.
+
+        None where nothing is, or where it was said not long ago.
+        """
+        if step - self._diagnosed < DIAGNOSE_EVERY:
+            return None
         layers, module = self._stepping.bad_layers(), None
         if self._inputs is not None and not _is_sharded(self._model):
             module = first_bad_module(self._base, *self._inputs)
         numbers = {"layers": float(len(layers))}
+        if module is not None or layers:
+            self._diagnosed = step
         if module is not None:
             given = module.removeprefix("the input of ")
             words = f"The first output that is not finite is that of {module}."
             if given != module:
                 words = f"What comes into {given} is not finite already: look at the batch."
             return Event("non_finite", step, given, numbers, words)
-        last = layers[-1] if layers else None
+        if not layers:
+            return None
+        last = layers[-1]
         words = f"The outputs are finite; the gradients of {len(layers)} layers, {last} the last of them, are not."
         return Event("non_finite", step, last, numbers, words)
 
@@ -217,26 +271,7 @@ class Looking:
             yield Event("head_mismatch", step, words=words)
 
     def _of_input(self, step: int, values: Floats) -> Iterator[Event]:
-        mean, sd, low, high, centre, greatest, least, _ = values
-        minor = {"minor": 1.0} if self._run.facts.get("normalised") else {}
-        numbers = {
-            "mean": float(mean),
-            "sd": float(sd),
-            "greatest_sd": float(greatest),
-            "least_sd": float(least),
-        } | minor
-        if not all(map(_finite, (mean, sd))):
-            yield Event("input_scale", step, None, numbers, "The inputs hold a number that is not finite.")
-        elif sd > 10 or greatest > 10:
-            ratio = f", {greatest / least:.3g} times the least" if _finite(least) and greatest > 100 * least else ""
-            words = f"Inputs go from {low:.4g} to {high:.4g}; the greatest standard deviation is {greatest:.3g}{ratio}."
-            yield Event("input_scale", step, None, numbers, words)
-        elif 0 < sd < 0.01:
-            words = f"Inputs have a standard deviation of {sd:.2g}: they may have been scaled twice."
-            yield Event("input_scale", step, None, numbers, words)
-        elif centre > 10:
-            words = f"A feature's mean is {centre:.3g} times its standard deviation."
-            yield Event("input_scale", step, None, numbers, words)
+        yield from scale_events(step, values, minor=bool(self._run.facts.get("normalised")))
 
     def _of_stale(self, step: int, values: Floats) -> Iterator[Event]:
         if values[0] > 0:
@@ -252,15 +287,40 @@ class Looking:
             yield Event("mixed_precision", step, numbers={"scale": float(values[0])}, words=words)
 
     def _of_replicas(self, step: int, values: Floats) -> Iterator[Event]:
-        least, greatest = values
-        if greatest - least > 1e-6 * abs(greatest) or not _finite(greatest - least):
-            words = f"The ranks' weights differ: their checksums go from {least:.8g} to {greatest:.8g}."
-            yield Event("rank_desync", step, numbers={"least": float(least), "greatest": float(greatest)}, words=words)
+        least, greatest = values.reshape(2, -1)
+        apart = np.flatnonzero(~(greatest - least <= 1e-6 * np.abs(greatest)))
+        if len(apart):
+            layer, low, high = self._run.layers[apart[0]].name, float(least[apart[0]]), float(greatest[apart[0]])
+            words = f"The ranks' weights differ in {len(apart)} layers: the norms of {layer} go from {low:.8g} to {high:.8g}."
+            numbers = {"layers": float(len(apart)), "least": low, "greatest": high}
+            yield Event("rank_desync", step, layer, numbers, words)
 
     def unhook(self) -> None:
         """Take the hooks away."""
         for handle in self._handles:
             handle.remove()
+        self._handles = []
+
+
+def _autocast_half(args: tuple[Any, ...]) -> bool:
+    """Whether arithmetic on the arguments' device is made in float16 of itself."""
+    device = next((t.device.type for t in head.tensors_in(args)), "cpu")
+    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+        return False
+    return bool(torch.get_autocast_dtype(device) == torch.float16)
+
+
+def _scores(output: Any, tensors: list[torch.Tensor]) -> torch.Tensor | None:
+    """Return what of a model's output goes into the loss: the only or the last tensor, or what is called logits.
+
+    None where those are of a sequence with classes last, which the looks at a head would read the wrong way.
+    """
+    if not hasattr(output, "items"):
+        return tensors[-1].detach() if isinstance(output, tuple) else tensors[0].detach()
+    logits = output.get("logits")
+    if logits is None:
+        logits = next((t for t in tensors if t.dim() > 0), None)
+    return logits.detach() if logits is not None and logits.dim() in {1, 2} else None
 
 
 def _finite(value: Any) -> bool:
@@ -272,11 +332,19 @@ def _is_sharded(model: nn.Module) -> bool:
     return flat or any(hasattr(p, "placements") for p in model.parameters())
 
 
-def _uncompiled(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a hook that is not there while ``torch.compile`` traces, so that it breaks no graph."""
+def _uncompiled(hook: Callable[..., Any], glance: Callable[..., bool]) -> Callable[..., Any]:
+    """Return a hook that ``torch.compile`` leaves alone: not there where it would be traced, uncompiled where it is called.
+
+    It is called only where a glance says so, which must call nothing itself.
+    """
+    alone = torch.compiler.disable(hook)
 
     def called(*args: Any) -> None:
-        if not torch.compiler.is_compiling():
-            hook(*args)
+        if not torch.compiler.is_compiling() and glance(*args):
+            alone(*args)
 
+    skip = getattr(torch._dynamo.eval_frame, "skip_code", None)
+    if skip is not None:  # else it compiles a hook that does nothing
+        skip(called.__code__)
+        skip(glance.__code__)
     return called

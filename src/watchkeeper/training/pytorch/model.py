@@ -38,7 +38,8 @@ def layers_of(model: nn.Module, optimizers: Iterable[torch.optim.Optimizer]) -> 
     layers, parameters = [], []
     for name, parameter in model.named_parameters():
         whole = tuple(parameter.shape)
-        zero = parameter.numel() > 0 and not bool(local(parameter).any())
+        known = parameter.numel() > 0 and not parameter.is_meta
+        zero = known and not bool(local(parameter).any())
         kind = kinds.get(id(parameter), "")
         layers.append(Layer(clean_name(name), whole, kind, parameter.requires_grad, id(parameter) in optimized, zero))
         parameters.append(parameter)
@@ -85,7 +86,8 @@ def weight_scales(model: nn.Module) -> dict[str, float]:
 
 def _weighted(model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
     for name, module in model.named_modules():
-        if isinstance(module, WEIGHTED) and not hasattr(module.weight, "to_local"):
+        weight = getattr(module, "weight", None)
+        if isinstance(module, WEIGHTED) and weight is not None and not (hasattr(weight, "to_local") or weight.is_meta):
             yield clean_name(name), module
 
 

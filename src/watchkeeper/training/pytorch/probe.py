@@ -1,11 +1,12 @@
 """The probe: a small batch sent through the model now and then, to see which units are dead or saturated.
 
-It runs without gradients, in evaluation mode (so that neither batch statistics nor random numbers move), with hooks that
-are there for that one pass; a compiled model is probed uncompiled.
+It runs without gradients, in evaluation mode (so that batch statistics do not move), with the random numbers put back and
+hooks that are there for that one pass; a compiled model is probed uncompiled.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from torch import nn
 
 from watchkeeper.training.pytorch.head import tensors_in
 from watchkeeper.training.pytorch.model import WEIGHTED, clean_name
+from watchkeeper.training.pytorch.settings import Row
 
 RELU = (nn.ReLU, nn.ReLU6, nn.Threshold, nn.Hardswish)
 BOUNDED = (nn.Sigmoid, nn.Tanh, nn.Hardtanh, nn.Hardsigmoid)
@@ -33,6 +35,24 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes.items():
             module.training = mode
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Call what ``torch.compile`` made as if it had not, so that a look in another mode compiles nothing."""
+    if "torch._dynamo" not in sys.modules:
+        yield
+        return
+    with torch.compiler.set_stance("force_eager"):
+        yield
+
+
+@contextmanager
+def untouched_random(model: nn.Module) -> Iterator[None]:
+    """Leave the state of random numbers as it was, for models that draw some in evaluation too."""
+    devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=list(devices)):
+        yield
 
 
 class Probe:
@@ -67,29 +87,30 @@ class Probe:
         self._inputs.append((_cut(args, size, wanted), _cut(kwargs, size, wanted)))
         self.held += min(size, wanted)
 
-    def run(self) -> dict[str, torch.Tensor]:
-        """Return, as vectors on the device: ``dead`` (by ReLU), ``saturated`` (by sigmoid and tanh), ``activation`` (sd)."""
+    def run(self, *, spread: bool = True) -> dict[str, Row]:
+        """Return, as vectors on the device: ``dead`` (by ReLU), ``saturated`` (by sigmoid and tanh), ``activation`` (sd).
+
+        The last, with ``spread`` only: it says how signals go through the first weights.
+        """
         looks: list[_Look] = []
         looks += [_Look("dead", n, m, _alive) for n, m in self.relu]
         looks += [_Look("saturated", n, m, _flat) for n, m in self.bounded]
-        looks += [_Look("activation", n, m, _spread) for n, m in self.weighted]
+        looks += [_Look("activation", n, m, _spread) for n, m in self.weighted if spread]
         handles = [look.module.register_forward_hook(look) for look in looks]
         try:
-            with torch.no_grad(), evaluating(self._model):
+            with torch.no_grad(), evaluating(self._model), untouched_random(self._model), uncompiled():
                 for args, kwargs in self._inputs:
                     self._model(*args, **kwargs)
         finally:
             for handle in handles:
                 handle.remove()
-        found: dict[str, list[torch.Tensor]] = {}
+        device = next((look.device for look in looks if look.device is not None), None)
+        found: dict[str, tuple[list[torch.Tensor], list[str]]] = {}
         for look in looks:
-            found.setdefault(look.name, []).append(look.result())
-        return {name: torch.stack(values) for name, values in found.items()}
-
-    def columns(self, name: str) -> list[str]:
-        """Return the modules of a result."""
-        modules = {"dead": self.relu, "saturated": self.bounded, "activation": self.weighted}[name]
-        return [name for name, _ in modules]
+            values, columns = found.setdefault(look.name, ([], []))
+            values.append(look.result(device))
+            columns.append(look.label)
+        return {name: (torch.stack(values), columns) for name, (values, columns) in found.items()}
 
 
 def _cut(value: Any, size: int, wanted: int) -> Any:
@@ -112,15 +133,17 @@ class _Look:
         self.name, self.label, self.module = name, label, module
         self._view = view
         self._seen: list[torch.Tensor] = []
+        self.device: torch.device | None = None
 
     def __call__(self, module: nn.Module, args: Any, output: Any) -> None:
         if isinstance(output, torch.Tensor) and output.dim() > 0:
+            self.device = output.device
             self._seen.append(self._view(module, output.detach().float()))
 
-    def result(self) -> torch.Tensor:
+    def result(self, device: torch.device | None) -> torch.Tensor:
         """Return the share of dead units, or the mean of what was seen; NaN where the module was not used."""
         if not self._seen:
-            return torch.tensor(float("nan"))
+            return torch.full((), float("nan"), device=device)
         if self.name == "dead":
             same = [seen for seen in self._seen if seen.shape == self._seen[0].shape]
             return 1 - torch.stack(same).amax(dim=0).mean()
@@ -168,7 +191,7 @@ def first_bad_module(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, 
     named = [(clean_name(n), m) for n, m in model.named_modules() if n]
     handles = [m.register_forward_hook(look(n)) for n, m in named]
     try:
-        with torch.no_grad(), evaluating(model):
+        with torch.no_grad(), evaluating(model), untouched_random(model), uncompiled():
             model(*args, **kwargs)
     finally:
         for handle in handles:

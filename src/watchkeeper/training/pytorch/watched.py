@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,14 +16,15 @@ from torch import nn
 
 from watchkeeper.errors import InputError
 from watchkeeper.sketches.kernel import Floats
-from watchkeeper.training.finding import Findings
+from watchkeeper.training.finding import Findings, Severity
 from watchkeeper.training.journal import Journal
 from watchkeeper.training.pytorch import model as models
 from watchkeeper.training.pytorch.head import loss_kind
 from watchkeeper.training.pytorch.looking import Looking
 from watchkeeper.training.pytorch.settings import Settings
 from watchkeeper.training.pytorch.stepping import Stepping
-from watchkeeper.training.pytorch.transfer import Transfer
+from watchkeeper.training.pytorch.transfer import Deliver, Transfer
+from watchkeeper.training.resources import COLUMNS, Gpu, Resources, nvidia
 from watchkeeper.training.run import Event, Run
 from watchkeeper.training.watching import Sink, Watching
 
@@ -107,6 +110,22 @@ def _rank() -> int:
     return torch.distributed.get_rank() if started else 0
 
 
+def _gpu(parameters: Sequence[nn.Parameter]) -> Gpu | None:
+    """Return a reader of the GPU on which the parameters lie."""
+    device = next((p.device for p in parameters if p.device.type == "cuda"), None)
+    return nvidia(f"GPU-{torch.cuda.get_device_properties(device).uuid}") if device is not None else None
+
+
+def _single(loss: torch.Tensor | float) -> torch.Tensor:
+    if not isinstance(loss, torch.Tensor):
+        return torch.tensor(float(loss), dtype=torch.float64)
+    loss = loss.detach()
+    if loss.dim() == 0 and loss.dtype == torch.float32:
+        return loss
+    loss = loss.mean() if loss.numel() > 1 else loss.reshape(())
+    return loss if loss.dtype in {torch.float32, torch.float64} else loss.float()
+
+
 class Watch:
     """A training being watched; :func:`watch` makes it. Also a context manager, which ends the watch.
 
@@ -124,15 +143,20 @@ class Watch:
         settings: Settings,
     ) -> None:
         self._watching = Watching(run, sinks, quiet=_rank() > 0)
-        self._transfer = Transfer()
+        self._transfer = Transfer(settings.border)
         self._settings = settings
         self._step = 0
+        self._broken = self._urgent = False
         self._losses: list[torch.Tensor] = []
+        self._held: list[tuple[int, torch.Tensor]] = []
+        self._shown: list[tuple[torch.Tensor, Deliver]] = []
         base = models.base_of(model)
-        _, parameters = models.layers_of(base, optimizers)
-        guard = self._guard
-        self._stepping = Stepping(model, parameters, optimizers, settings, guard)
-        self._looking = Looking(model, loss, run, settings, guard, self._stepping)
+        parameters = list(base.parameters())
+        self._stepping = Stepping(model, parameters, settings, self._guard)
+        self._stepping.follow(optimizers)
+        self._stepping.begin(0)
+        self._looking = Looking(model, loss, run, settings, self._guard, self._stepping)
+        self._resources = Resources(_gpu(parameters)) if settings.resources else None
         self._stepping.broken = self._diagnose
         for layer in models.frozen_statistics(base):
             words = (
@@ -148,7 +172,7 @@ class Watch:
     @property
     def findings(self) -> Findings:
         """What was found so far, the worst first. Waits for what is on its way from a GPU."""
-        self._transfer.collect(wait=True)
+        self._arrive()
         self._watching.look()
         return self._watching.findings
 
@@ -162,20 +186,60 @@ class Watch:
 
         ``target`` is looked at in some steps, where the loss is no module that shows it. Never raises.
         """
-        self._guard(self._take)(loss, target)
+        try:
+            if not self._broken:
+                self._take(loss, target)
+        except Exception as error:  # whatever it is, training goes on
+            self._fail(error)
+        if self._broken and self._stepping.together and self._stepping.stepped:
+            self._stepping.join()
+            self._step += 1
+            self._stepping.begin(self._step)
 
     def validation(self, **metrics: float) -> None:
         """Take metrics of held-out rows, such as ``loss=.3, accuracy=.9``; ``loss`` is what overfitting is judged by."""
         self._watching.validation(self._step, {name: float(value) for name, value in metrics.items()})
         self._watching.tick(self._step)
 
+    def optimizer(self, *optimizers: torch.optim.Optimizer) -> None:
+        """Follow these optimizers from the next step on instead of those of before: one was made anew, or swapped.
+
+        Which parameters are in an optimizer is asked again.
+        """
+        self._guard(self._follow)(optimizers)
+
+    def _follow(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+        if self._broken:
+            return
+        self._stepping.follow(optimizers)
+        self._stepping.begin(self._step)
+        known = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
+        pairs = zip(self.run.layers, self._stepping.parameters, strict=True)
+        self.run.layers[:] = [replace(layer, optimized=id(p) in known) for layer, p in pairs]
+        self.run.optimizer = " and ".join(type(o).__name__ for o in optimizers)
+        self.run.facts.setdefault("optimizers", []).append([self._step, self.run.optimizer])
+
     def clip_grad_norm_(self, max_norm: float) -> torch.Tensor:
         """Clip gradients as ``torch.nn.utils.clip_grad_norm_`` does, and record the norm before it. Returns that norm."""
         return self._stepping.clip(max_norm)
 
+    def gradients(self, optimizer: torch.optim.Optimizer, limit: float | None = None) -> None:
+        """Take the gradients of an optimizer as they are now, before they are clipped to the norm ``limit``.
+
+        Callbacks of frameworks call it. Without it they are taken where the optimizer steps.
+        """
+        self._guard(self._stepping.see)(optimizer, limit)
+
+    def record(self, name: str, row: Sequence[float], columns: Sequence[str] = ("value",)) -> None:
+        """Add one row to a series of the run at the current step, such as ``clip`` with its columns norm and limit."""
+        self._guard(self._watching.add)(name, self._step, row, columns)
+
+    def reached(self, severity: Severity | None) -> bool:
+        """Whether something as severe was found so far; waits for nothing. None: False."""
+        return self._watching.reached(severity)
+
     def _take(self, loss: torch.Tensor | float, target: torch.Tensor | None) -> None:
-        value = loss.detach() if isinstance(loss, torch.Tensor) else torch.tensor(float(loss))
-        self._losses.append(value.reshape(-1).float().mean() if value.dim() else value.float())
+        self._losses.append(_single(loss))
         if not self._stepping.stepped:
             if len(self._losses) == NO_STEP:
                 words = f"The optimizer took no step in {NO_STEP} batches."
@@ -183,17 +247,52 @@ class Watch:
                 self._watching.look()
             return
         step = self._step
-        rows = self._stepping.take() | self._looking.take(step, target)
-        whole = self._losses[0] if len(self._losses) == 1 else torch.stack(self._losses).mean()
-        for name, (vector, columns) in rows.items():
-            self._transfer.send(vector, functools.partial(self._arrived, name, step, columns))
+        due = self._settings.due(step)
+        if due or self._stepping.clipped or not self._looking.quiet:
+            due = self._show(step, due, target)
+        self._lose(step, due or self._urgent)
+        self._losses, self._urgent, self._step = [], False, step + 1
+        self._stepping.begin(step + 1)
+        self._looking.begin(step + 1)
+        if self._transfer.waiting:
+            self._transfer.collect()
+
+    def _show(self, step: int, due: bool, target: torch.Tensor | None) -> bool:
+        """Send what the step showed; return whether it is to be judged soon."""
+        rows = self._looking.take(step, target)
+        rows = self._stepping.take() | rows if due else self._stepping.clips() | rows
+        self._shown += [(row, functools.partial(self._arrived, n, step, names)) for n, (row, names) in rows.items()]
         for event in self._looking.events(step):
             self._watching.note(event)
-        self._transfer.send(whole, lambda values: self._watching.loss(step, float(values[0])))
-        self._losses, self._step = [], step + 1
-        self._stepping.begin(self._step)
-        self._looking.begin(self._step)
-        self._transfer.collect()
+            due = True
+        if due and self._resources is not None and (used := self._resources.take()) is not None:
+            self._watching.add("resources", step, used, COLUMNS)
+        return due
+
+    def _lose(self, step: int, due: bool) -> None:
+        """Hold the losses of a step; all that a few steps showed is sent together, at a fraction of the cost."""
+        losses = self._losses
+        self._held.append((step, losses[0] if len(losses) == 1 else torch.stack(losses).mean()))
+        if due or len(self._held) >= self._settings.every:
+            self._send()
+
+    def _send(self) -> None:
+        held, shown = self._held, self._shown
+        self._held, self._shown = [], []
+        if held:
+            steps, losses = [step for step, _ in held], torch.stack([loss for _, loss in held])
+            shown = [*shown, (losses, functools.partial(self._lost, steps))]
+        if shown:
+            self._transfer.send_all([row for row, _ in shown], [deliver for _, deliver in shown])
+
+    def _lost(self, steps: Sequence[int], values: Floats) -> None:
+        for step, value in zip(steps, values.tolist(), strict=True):
+            self._watching.loss(step, value)
+
+    def _arrive(self) -> None:
+        """Wait for all that is on its way."""
+        self._send()
+        self._transfer.collect(wait=True)
 
     def _arrived(self, name: str, step: int, columns: Sequence[str], values: Floats) -> None:
         if name in {"head", "input", "stale", "scale", "replicas"}:
@@ -204,7 +303,10 @@ class Watch:
 
     def _diagnose(self) -> None:
         """Say where something that is not finite comes from, before the step spoils the weights."""
-        self._watching.note(self._looking.diagnose(self._step))
+        event = self._looking.diagnose(self._step)
+        if event is not None:
+            self._watching.note(event)
+            self._urgent = True
 
     def _guard(self, hook: Callable[..., Any]) -> Callable[..., Any]:
         """Return a hook that never raises."""
@@ -220,10 +322,16 @@ class Watch:
         return guarded
 
     def _fail(self, error: Exception) -> None:
+        if self._broken:
+            return
+        self._broken = True
         self._unhook()
+        if self._stepping.together:
+            self._stepping.only_count()
         words = f"Watching stopped at step {self._step:,}: {type(error).__name__}: {error}."
-        self._watching.note(Event("watching_failed", self._step, words=words))
-        self._watching.look()
+        with contextlib.suppress(Exception):  # the fault may lie in a sink or a detector
+            self._watching.note(Event("watching_failed", self._step, words=words))
+            self._watching.look()
         warnings.warn(f"{words} The run goes on unwatched.", RuntimeWarning, stacklevel=2)
 
     def _unhook(self) -> None:
@@ -233,7 +341,7 @@ class Watch:
     def close(self) -> None:
         """End the watch: take the hooks away, wait for what is on its way, judge the run, close the sinks."""
         self._unhook()
-        self._transfer.collect(wait=True)
+        self._arrive()
         self._watching.close()
 
     def __enter__(self) -> Self:

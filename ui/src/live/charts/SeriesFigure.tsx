@@ -25,9 +25,9 @@ function useDrawing(): Drawing | null {
 }
 
 export function seriesTable(windows: Windows, lines: MetricLines): Table {
-  const sides = [lines.realised, lines.estimated];
+  const sides = [lines.realised, lines.estimated, ...(lines.powered ? [lines.powered] : [])];
   return {
-    header: ["start", "end", "rows", "labelled", "version", "realised", "realised_low", "realised_high", "realised_n", "when_sealed", "estimated", "estimated_low", "estimated_high", "estimated_n"],
+    header: ["start", "end", "rows", "labelled", "version", "realised", "realised_low", "realised_high", "realised_n", "when_sealed", "estimated", "estimated_low", "estimated_high", "estimated_n", ...(lines.powered ? ["powered", "powered_low", "powered_high", "powered_n"] : [])],
     rows: windows.start.map((start, i) => [
       iso(start), iso(windows.end[i] ?? start), windows.rows[i] ?? null, windows.labelled[i] ?? null, windows.versions[windows.version[i] ?? -1] ?? null,
       ...sides.flatMap((line, side) => [
@@ -50,6 +50,14 @@ export function Known({ lines, restated = false, compared }: { lines: MetricLine
         <li>
           <i className="stroke estimate" />
           estimated without labels
+        </li>
+      )}
+      {lines.powered && (
+        <li>
+          <svg width="16" height="12" aria-hidden="true">
+            <path d="M8 1.5 12.5 6 8 10.5 3.5 6Z" fill="var(--estimate)" />
+          </svg>
+          from labels and scores
         </li>
       )}
       {compared && (

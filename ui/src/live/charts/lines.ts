@@ -207,7 +207,7 @@ export function linesOption(given: LiveInput, font: string): Made {
     series: [
       unknown(input),
       ...guide(drawn),
-      ...SIDES.flatMap((side) => sideSeries(drawn, side)).map((one) => (given.narrow ? { ...one, symbol: "none" } : one)),
+      ...SIDES.flatMap((side) => sideSeries(drawn, side)).map((one) => (given.narrow && !("symbol" in one && one.symbol === "diamond") ? { ...one, symbol: "none" } : one)),
       restated(input),
       marksOf(input),
       ...(given.cut ? [beyond(input)] : []),

@@ -16,6 +16,7 @@ export function pointsOf(windows: Windows, lines: MetricLines, side: TimePoint["
   return windows.start.map((start, i) => {
     const rows = windows.rows[i] ?? 0;
     const real = shown === "estimated" ? undefined : estimateAt(lines.realised, i);
+    const both = shown === "both" ? estimateAt(lines.powered, i) : undefined;
     const guess = shown === "realised" ? undefined : estimateAt(lines.estimated, i);
     return {
       side,
@@ -25,6 +26,7 @@ export function pointsOf(windows: Windows, lines: MetricLines, side: TimePoint["
       coverage: rows ? (windows.labelled[i] ?? 0) / rows : null,
       metrics: real ? { [lines.metric]: real } : {},
       estimated: guess ? { [lines.metric]: guess } : {},
+      ...(both && { powered: { [lines.metric]: both } }),
     };
   });
 }

@@ -17,6 +17,7 @@ import { iso } from "../charts/points";
 import { Link, pathTo } from "../places";
 import { useView } from "../views";
 import { Drift } from "./model/Drift";
+import { Outcome } from "./model/Outcome";
 import { Quality } from "./model/Quality";
 import { Segments } from "./model/Segments";
 import { Service } from "./model/Service";
@@ -259,6 +260,7 @@ function Body({ view, chosen, where }: { view: ModelView; chosen: Chosen; where:
           <Drift where={where} chosen={chosen} marks={view.marks} clock={clock} />
           <Quality where={where} chosen={chosen} marks={view.marks} clock={clock} />
           <Service view={view} clock={clock} />
+          <Outcome where={where} chosen={chosen} clock={clock} />
         </>
       )}
     </ZoomProvider>

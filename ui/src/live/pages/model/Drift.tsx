@@ -1,7 +1,7 @@
 /** How far each column moved in each window: what moved of late stands first. */
 import { useMemo, useRef, useState } from "react";
 import { extent } from "../../../base/extent";
-import { count, short } from "../../../base/format";
+import { count, percent, short } from "../../../base/format";
 import { saveDrawing } from "../../../base/save";
 import { useChoice } from "../../../base/state";
 import { Figure } from "../../../charts/Figure";
@@ -34,7 +34,7 @@ export function stepsOf(most: number): [number, string][] {
 const say = (row: DriftColumn, rows: number[]) => (i: number) =>
   row.strength[i] == null
     ? "not enough data"
-    : `${short(row.strength[i], 2)}× the smallest that matters\n${row.title} ${short(row.value[i] ?? null, 3)}, n = ${count(rows[i] ?? 0)}`;
+    : `${short(row.strength[i], 2)}× the smallest that matters\n${row.title} ${short(row.value[i] ?? null, 3)}, n = ${count(rows[i] ?? 0)}${row.importance == null ? "" : `\n${percent(row.importance)} of all importance`}`;
 
 function Drawn({ view, where, marks, clock }: { view: DriftView; where: ModelProps; marks: TimeMark[]; clock: string }) {
   const [search, setSearch] = useChoice("columns", "");
@@ -61,8 +61,8 @@ function Drawn({ view, where, marks, clock }: { view: DriftView; where: ModelPro
   );
   const title = "Drift by column";
   const csv = () => ({
-    header: ["column", "metric", "start", "value", "floors", "n"],
-    rows: found.flatMap((row) => view.windows.start.map((s, i) => [row.column, row.metric, iso(s), row.value[i] ?? null, row.strength[i] ?? null, view.windows.rows[i] ?? null])),
+    header: ["column", "metric", "importance", "start", "value", "floors", "n"],
+    rows: found.flatMap((row) => view.windows.start.map((s, i) => [row.column, row.metric, row.importance ?? null, iso(s), row.value[i] ?? null, row.strength[i] ?? null, view.windows.rows[i] ?? null])),
   });
   if (!view.columns.length) return <p className="figure nothing grey">There is no reference to compare columns with: not enough data.</p>;
   return (
@@ -79,6 +79,9 @@ function Drawn({ view, where, marks, clock }: { view: DriftView; where: ModelPro
         <HeatMap rows={rows} windows={view.windows} marks={marks} clock={clock} handle={heat} label={`Drift of ${rows.length} columns over ${view.windows.start.length} windows, the strongest of late first: ${rows.slice(0, 3).map((r) => r.name).join(", ")}`} />
       ) : (
         <p className="nothing">No column has a name like that.</p>
+      )}
+      {view.columns.some((row) => row.importance != null) && (
+        <p className="note">Changes are weighed by what the model makes of each column, as the reference's schema says.</p>
       )}
       {found.length > FIRST && (
         <button type="button" className="quiet" onClick={() => setAll(!all)}>

@@ -1,0 +1,1 @@
+"""Callbacks for other systems, one file each; nothing inside Watchkeeper imports them."""
