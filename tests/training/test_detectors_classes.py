@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from watchkeeper.training.detectors.classes import ClassCollapse, LabelNoise, Unshuffled
+from watchkeeper.training.detectors.classes import ClassCollapse, LabelNoise, Unshuffled, UnshuffledNumbers
 from watchkeeper.training.run import Run
 
 STEPS, BATCH = 300, 32
@@ -136,3 +136,18 @@ def test_sorted_rows_are_unshuffled_and_drawn_ones_are_not() -> None:
     assert list(Unshuffled().check(run_of(rng, flipped(0.0)))) == []
     false = [bool(list(replace(Unshuffled()).check(run_of(rng, flipped(0.0))))) for _ in range(20)]
     assert sum(false) == 0
+
+
+@pytest.mark.parametrize("batch", [2, 3, 8, 64])
+def test_sorted_numbers_are_unshuffled_and_means_of_drawn_ones_vary_as_they_should(batch: int) -> None:
+    rng = np.random.default_rng(5)
+    told = []
+    for targets in (rng.normal(size=(400, batch)), np.sort(rng.normal(size=400 * batch)).reshape(400, batch)):
+        run = Run(loss="mse")
+        for step, row in enumerate(targets):
+            run.add("head", step, (row.mean(), row.var()), ("target_mean", "target_variance"))
+        mean, within = run.series["head"].rows.T
+        told.append([f.problem for f in UnshuffledNumbers().check(run)])
+        if not told[-1]:
+            assert mean.var() / within.mean() == pytest.approx(1 / (batch - 1), rel=0.25)
+    assert told == [[], ["unshuffled"]]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from watchkeeper.training.detectors.boosting import BoostingOverfit, ImportanceConcentration
-from watchkeeper.training.detectors.classes import ClassCollapse, LabelNoise, Unshuffled
+from watchkeeper.training.detectors.classes import ClassCollapse, LabelNoise, Unshuffled, UnshuffledNumbers
 from watchkeeper.training.detectors.exact import SEEN
 from watchkeeper.training.detectors.gradients import (
     Clipping,
@@ -56,6 +56,7 @@ DETECTORS: tuple[Detector, ...] = (
     ClassCollapse(),
     LabelNoise(),
     Unshuffled(),
+    UnshuffledNumbers(),
     LearningRate(),
     BoostingOverfit(),
     ImportanceConcentration(),

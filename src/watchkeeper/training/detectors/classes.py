@@ -132,3 +132,29 @@ class Unshuffled:
             yield Finding(
                 self.problem, run.step, words, numbers={"scatter": float(np.median(scatter))}, confidence=LIKELY
             )
+
+
+@dataclass(frozen=True, slots=True)
+class UnshuffledNumbers:
+    """Targets that differ far more from batch to batch than within one: rows are sorted by them.
+
+    Of shuffled rows the means of batches of ``B`` vary ``1 / (B - 1)`` times as much as targets do within a batch: at most as
+    much.
+    """
+
+    problem: str = "unshuffled"
+    needs: tuple[str, ...] = ("head",)
+    ratio: float = 3.0
+    samples: int = 20
+
+    def check(self, run: Run) -> Iterator[Finding]:
+        """Yield it from 20 batches on."""
+        if run.loss not in {"mse", "mae"} or not run.has("head", self.samples):
+            return
+        series = run.series["head"]
+        mean, within = (series.rows[-100:, series.columns.index(name)] for name in ("target_mean", "target_variance"))
+        if np.isfinite(mean).all() and float(np.mean(within)) > 0:
+            scatter = float(np.var(mean) / np.mean(within))
+            if scatter > self.ratio:
+                words = f"Targets differ {scatter:.3g} times as much from batch to batch as within one."
+                yield Finding(self.problem, run.step, words, numbers={"scatter": scatter}, confidence=LIKELY)
