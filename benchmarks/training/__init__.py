@@ -6,6 +6,7 @@ import importlib
 import sys
 
 PARTS = {
+    "faults": "planted faults that are named, and alarms in healthy runs, beside others' rules",
     "overhead": "what a watched step costs, beside a plain one and one with histograms",
     "repairs": "how often a guard's repair beats doing nothing and a random change, and how often a useless one is kept",
 }

@@ -28,6 +28,7 @@ ADVICE: dict[str, str] = {
     "high_variance": "More rows, regularisation or a smaller model.",
     "label_noise": "Look at the rows with the greatest losses: labels may be wrong.",
     "leakage": "Take the rows or the feature out, and split again.",
+    "split_shift": "Split anew, at random or by time as the model will be used; or see what changed between the two sets.",
     "input_scale": "Scale each feature to mean 0 and standard deviation 1 with the training set's own "
     "numbers (images to 0..1).",
     "stale_gradient": "Call optimizer.zero_grad() before each backward pass, or once per accumulation window.",
@@ -38,6 +39,9 @@ ADVICE: dict[str, str] = {
     "train_eval_gap": "Batch normalisation or dropout makes the model another one in evaluation: check the running "
     "statistics (their momentum, the size of batches) and the mode.",
     "mixed_precision": "Use a GradScaler with float16, or bfloat16; a scale that goes on falling means overflows in each step.",
+    "no_step": "Call optimizer.step(). A gradient scaler skips it while gradients overflow: begin with a smaller scale "
+    "(65,536 is usual), and let it halve (backoff_factor=.5).",
+    "over_regularised": "Lower the weight decay (1e-4 to 1e-1 is usual, less where it is added to the gradient).",
     "clipping": "Nearly every gradient is clipped, so the learning rate is what the limit makes it: raise the limit or lower "
     "the rate.",
     "rank_desync": "Seed every rank alike before the model is made, hand it to DistributedDataParallel, and change "

@@ -87,6 +87,27 @@ class Finding:
         }
 
 
+OUTCOMES = frozenset({
+    "not_learning", "high_bias", "high_variance", "loss_spike", "plateau", "oscillation", "overfitting",
+})  # fmt: skip
+"""Problems that something else explains, where anything does."""
+WORKINGS = frozenset({
+    "divergence", "update_ratio", "vanishing_gradient", "exploding_gradient", "gradient_spike", "dead_units",
+    "saturation", "initial_loss",
+    "class_collapse", "non_finite", "clipping",
+})  # fmt: skip
+"""Problems that show how a cause works."""
+
+
+def _depth(finding: Finding) -> int:
+    idle = (
+        finding.problem == "unused_parameter" and finding.confidence < CERTAIN
+    )  # no gradient comes, for whatever reason
+    if finding.confidence <= POSSIBLE:
+        return 3
+    return 2 if finding.problem in OUTCOMES else 1 if finding.problem in WORKINGS or idle else 0
+
+
 class Findings:
     """The findings of a run, the first of each problem and layer; a worse one later takes its place, its first step kept."""
 
@@ -116,6 +137,15 @@ class Findings:
 
     def __len__(self) -> int:
         return len(self._found)
+
+    @property
+    def diagnosis(self) -> Finding | None:
+        """What most likely explains the rest: a cause before its workings, these before what comes of them; None: all is well.
+
+        Within each of the three the surest and earliest comes first; hints come last, and information is left out.
+        """
+        told = [f for f in self._found.values() if f.severity != "info"]
+        return min(told, key=lambda f: (_depth(f), -f.confidence, f.step, f.problem, f.layer or ""), default=None)
 
     @property
     def worst(self) -> Severity | None:

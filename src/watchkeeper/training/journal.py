@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
@@ -12,7 +12,7 @@ from typing import Any, TextIO
 from watchkeeper.errors import SourceNotFound, UnreadableSource, Unwritable
 from watchkeeper.training.finding import Finding
 from watchkeeper.training.run import Event, Layer, Run
-from watchkeeper.training.watching import Watching
+from watchkeeper.training.watching import Sink, Watching
 
 FORMAT = "watchkeeper.run/1"
 _WRITTEN_AS_LOSS, _HELD_OUT = "loss", "validation/"
@@ -93,8 +93,10 @@ def _head(run: Run) -> dict[str, Any]:
     return {f: getattr(run, f) for f in fields} | {"layers": [asdict(x) for x in run.layers], "facts": _facts(run)}
 
 
-def read_journal(path: str | Path) -> Watching:
+def read_journal(path: str | Path, sinks: Iterable[Sink] = ()) -> Watching:
     """Read a run that :class:`Journal` wrote, judging it as it grows; what a killed process left is read as far as it goes.
+
+    ``sinks`` are told of it as they would have been then.
 
     Raises
     ------
@@ -109,7 +111,7 @@ def read_journal(path: str | Path) -> Watching:
         if watching is None:
             if content.get("format") != FORMAT:
                 raise UnreadableSource(str(path), f"its first line is no header of a run ({FORMAT}).")
-            watching = Watching(_from_head(content["run"]), quiet=True)
+            watching = Watching(_from_head(content["run"]), sinks, quiet=True)
         else:
             _replay(watching, content)
     if watching is None:

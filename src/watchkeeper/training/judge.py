@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from watchkeeper.training.detectors.boosting import BoostingOverfit, ImportanceConcentration
-from watchkeeper.training.detectors.classes import ClassCollapse, Unshuffled
+from watchkeeper.training.detectors.classes import ClassCollapse, LabelNoise, Unshuffled, UnshuffledNumbers
 from watchkeeper.training.detectors.exact import SEEN
 from watchkeeper.training.detectors.gradients import (
     Clipping,
@@ -18,12 +18,12 @@ from watchkeeper.training.detectors.gradients import (
     UpdateRatio,
     VanishingGradient,
 )
+from watchkeeper.training.detectors.learning import NotLearning, OverRegularised
 from watchkeeper.training.detectors.loss import (
     Divergence,
     LossRange,
     LossSpike,
     NonFinite,
-    NotLearning,
     Oscillation,
     Plateau,
 )
@@ -40,6 +40,7 @@ DETECTORS: tuple[Detector, ...] = (
     Divergence(),
     LossSpike(),
     NotLearning(),
+    OverRegularised(),
     Plateau(),
     Oscillation(),
     GradientSpike(),
@@ -55,7 +56,9 @@ DETECTORS: tuple[Detector, ...] = (
     Overfitting(),
     BiasVariance(),
     ClassCollapse(),
+    LabelNoise(),
     Unshuffled(),
+    UnshuffledNumbers(),
     LearningRate(),
     BoostingOverfit(),
     ImportanceConcentration(),

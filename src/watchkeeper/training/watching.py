@@ -14,7 +14,10 @@ from watchkeeper.training.judge import Judge
 from watchkeeper.training.run import REPAIR, Event, Run
 
 LOOK_EVERY = 50
-_EARLY = frozenset({0, 1, 2, 4, 8, 16, 24, 32, 40})
+"""So many steps lie between two looks at most; early in a run an eighth of its steps, and four at least."""
+SUSPECT, SUSPECT_EVERY = 1.5, 5
+"""A loss so many times the smoothed one is looked at soon: once in so many steps."""
+_EARLY = frozenset({0, 1, 2, 4})
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "critical": logging.ERROR}
 log = logging.getLogger("watchkeeper.training")
 
@@ -36,7 +39,7 @@ class Sink(Protocol):
 
 
 class Watching:
-    """Records a run and judges it: often at the start, then every 50 steps, and at once where something exact was seen.
+    """Records a run and judges it: often at the start, then every 50 steps, and soon where something odd was seen.
 
     Parameters
     ----------
@@ -87,6 +90,8 @@ class Watching:
         self._tell("loss", step)
         if not abs(loss) < float("inf"):
             self._due = True
+        elif step - self._looked >= SUSPECT_EVERY and abs(loss) > SUSPECT * abs(self.run.series["loss"].rows[-1, 1]):
+            self._due = step > 4 * SUSPECT_EVERY
         self.tick(step)
 
     def validation(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -130,7 +135,7 @@ class Watching:
 
     def tick(self, step: int) -> list[Finding]:
         """Judge the run if that is due at this step; return what is new."""
-        if self._due or step in _EARLY or step - self._looked >= LOOK_EVERY:
+        if self._due or step in _EARLY or step - self._looked >= min(LOOK_EVERY, max(4, step // 8)):
             self._looked = step
             return self.look()
         return []

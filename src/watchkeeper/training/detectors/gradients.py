@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchkeeper.sketches.kernel import Floats
-from watchkeeper.training.detectors.protocol import TINY, matrices, rms, robust
-from watchkeeper.training.finding import CERTAIN, LIKELY, Finding
+from watchkeeper.training.detectors.learning import gain
+from watchkeeper.training.detectors.protocol import TINY, constant_loss, matrices, rms, robust, warming
+from watchkeeper.training.finding import CERTAIN, LIKELY, POSSIBLE, Finding
 from watchkeeper.training.run import Run
 
 
@@ -55,13 +56,18 @@ def _none_above(values: Floats, width: int, first: int, by: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ExplodingGradient:
-    """Gradients grew a hundredfold since the start, or are far greater in the first layer than in the last."""
+    """Gradients grew a hundredfold, are far greater in the first layer than in the last, or than the loss and weights explain.
+
+    The last is the elasticity of the loss: ``|g| |w| / loss`` says by how many per cent it changes where weights change by one.
+    It is about 1 in networks that train; 1.5 to the power of 16 steps of time make it hundreds.
+    """
 
     problem: str = "exploding_gradient"
     needs: tuple[str, ...] = ("gradient",)
     growth: float = 100.0
     across: float = 70.0
     large: float = 1e3
+    elastic: float = 40.0
     samples: int = 5
 
     def check(self, run: Run) -> Iterator[Finding]:
@@ -78,6 +84,13 @@ class ExplodingGradient:
                     self.problem, run.step, words, "critical", numbers={"first": then, "now": now}, symptom=True
                 )
                 return
+        elastic = self._elasticity(run)
+        if elastic > self.elastic:
+            words = (
+                f"The loss changes by {elastic:.3g} % where weights change by 1 %: gradients grow on their way back."
+            )
+            yield Finding(self.problem, run.step, words, "warning", numbers={"elasticity": elastic})
+            return
         places = matrices(run)
         if len(places) >= 2:
             ratio = _ends(rms(run, "gradient", self.samples, places))
@@ -88,6 +101,19 @@ class ExplodingGradient:
                 )
                 numbers = {"ratio": float(np.median(ratio)), "norm": now}
                 yield Finding(self.problem, run.step, words, "critical", first, numbers, symptom=True)
+
+    def _elasticity(self, run: Run) -> float:
+        """Return the least over the last samples of that of the layer where it is greatest; 0 where the loss has no scale."""
+        constant = constant_loss(run)
+        if not (run.has("weight", self.samples) and run.has("loss", self.samples) and np.isfinite(constant)):
+            return 0.0
+        series, loss = run.series["gradient"], run.series["loss"]
+        at = np.searchsorted(loss.steps, series.steps[-self.samples :]).clip(max=len(loss) - 1)
+        scale = np.maximum(np.abs(loss.values[at]), constant)
+        if not (scale > 0).all():
+            return 0.0
+        both = (series.rows[-self.samples :] * run.series["weight"].rows[-self.samples :]).max(axis=1)
+        return float((both / scale).min()) if np.isfinite(both / scale).all() else 0.0
 
 
 def _ends(values: Floats) -> Floats:
@@ -128,6 +154,10 @@ class VanishingGradient:
         yield Finding(self.problem, run.step, words, "critical" if still else "warning", name, numbers, symptom=True)
 
 
+SURER = 0.6
+"""Of small steps: surer than a hint, and less sure than what may be their reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class UpdateRatio:
     """A step moves weights by far more or far less than is usual beside their size."""
@@ -135,28 +165,51 @@ class UpdateRatio:
     problem: str = "update_ratio"
     needs: tuple[str, ...] = ("update",)
     low: float = -5.0
+    idle: float = -4.4
+    """So small a step from the first one on, with a loss that stands, is no symptom of something else."""
     high: float = -1.0
-    absurd: float = -0.5
-    """So large a step is no symptom of something else."""
+    replaced: float = 0.0
+    """A single step that is as large as the weights: what they began as is gone."""
     samples: int = 20
     early: int = 8
-    """Steps that are far too large show in so many samples."""
+    """Steps that are too large show in so many samples."""
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield it by the size-weighted median of the ratio over layers with weights that did not begin at zero."""
         places = [p for p in matrices(run) if run.layers[p].optimized and not run.layers[p].zero]
-        if not places or not run.has("update", self.early):
+        if not places or not run.has("update") or warming(run):
             return
-        rows = run.series["update"].rows[-self.samples :][:, places]
         sizes = np.array([run.layers[p].numel for p in places], dtype=float)
+        rows = run.series["update"].rows[-self.samples :][:, places]
         ratios = _weighted_medians(np.log10(rows + TINY), sizes)
         if (run.series["learning_rate"].last if run.has("learning_rate") else 1.0) == 0:
             return
-        middle = float(np.median(ratios))
-        if (ratios[-self.early :] > self.high).all() or (len(ratios) == self.samples and (ratios < self.low).all()):
-            words = f"A step moves weights by {10**middle:.1e} of their size, where 1e-5 to 1e-1 is usual."
-            harmless = not (ratios[-self.early :] > self.absurd).all()
-            yield Finding(self.problem, run.step, words, numbers={"ratio": 10**middle}, symptom=harmless)
+        if (ratios > self.replaced).any():
+            yield self._tell(run, float(ratios.max()), symptom=False)
+        elif len(ratios) >= self.early and (ratios[-self.early :] > self.high).all():
+            yield self._tell(run, float(np.median(ratios)))
+        elif len(ratios) == self.samples and (ratios < self.idle).all():
+            if _stands(run):
+                yield self._tell(run, float(np.median(ratios)), symptom=False)
+            elif (ratios < self.low).all():
+                yield self._tell(run, float(np.median(ratios)))
+
+    def _tell(self, run: Run, ratio: float, *, symptom: bool = True) -> Finding:
+        words = f"A step moves weights by {10**ratio:.1e} of their size, where 1e-5 to 1e-1 is usual."
+        confidence = POSSIBLE if symptom else SURER if ratio < 0 else LIKELY
+        return Finding(
+            self.problem, run.step, words, numbers={"ratio": 10**ratio}, confidence=confidence, symptom=symptom
+        )
+
+
+def _stands(run: Run) -> bool:
+    """Whether the loss has not fallen from the first half of the run to the second, and is about that of a guess."""
+    constant = constant_loss(run)
+    values = run.series["loss"].values if run.has("loss", 20) else np.empty(0)
+    if len(values) == 0 or not np.isfinite(constant):
+        return False
+    halves = gain(values[: len(values) // 2], values[len(values) // 2 :])
+    return halves.none and halves.last > 0.9 * constant
 
 
 def _weighted_medians(rows: Floats, weights: Floats) -> Floats:

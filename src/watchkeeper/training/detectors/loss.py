@@ -10,7 +10,7 @@ import numpy as np
 
 from watchkeeper.sketches.kernel import Floats
 from watchkeeper.training.detectors.protocol import constant_loss, robust
-from watchkeeper.training.finding import CERTAIN, POSSIBLE, Finding
+from watchkeeper.training.finding import CERTAIN, POSSIBLE, Finding, Severity
 from watchkeeper.training.run import Run
 
 LEAST_LOSS = {"cross_entropy": 0.0, "nll": 0.0, "bce": 0.0, "bce_logits": 0.0, "mse": 0.0, "mae": 0.0}
@@ -23,20 +23,23 @@ class NonFinite:
 
     problem: str = "non_finite"
     needs: tuple[str, ...] = ("loss",)
+    lasting: int = 3
+    """Losses in a row; one alone is usual for some losses, such as where a target is longer than its input."""
 
     def check(self, run: Run) -> Iterator[Finding]:
         """Yield the first of each."""
         for event in run.of("non_finite")[:1]:
             yield Finding(self.problem, event.step, event.words, "critical", event.layer, event.numbers, CERTAIN)
         series = run.series["loss"]
-        bad = np.flatnonzero(~np.isfinite(series.values))
-        if len(bad) and not run.of("non_finite"):
-            step = int(series.steps[bad[0]])
-            lasting = len(bad) >= 3 or not run.facts.get("scaled")
-            yield Finding(
-                self.problem, step, f"The loss is {series.values[bad[0]]}.", "critical" if lasting else "warning", None,
-                {"loss": float(series.values[bad[0]])}, CERTAIN,
-            )  # fmt: skip
+        bad = ~np.isfinite(series.values)
+        if not bad.any() or run.of("non_finite"):
+            return
+        first = int(np.argmax(bad))
+        step, value = int(series.steps[first]), float(series.values[first])
+        lasting = bool(bad[-self.lasting :].all()) and len(bad) >= self.lasting
+        once: Severity = "info" if run.loss in {None, "other"} else "warning"
+        words = f"The loss is {value}{'' if lasting else ', once: the next may be well again'}."
+        yield Finding(self.problem, step, words, "critical" if lasting else once, None, {"loss": value}, CERTAIN)
 
 
 def _median(values: Floats) -> float:
@@ -63,8 +66,10 @@ class Divergence:
         """Yield it where the last 20 smoothed losses rose in 80 % of the steps, or ten losses are ten times what was.
 
         What was is the first losses or that of the best constant prediction, whichever is greater; for boosting it is the
-        latter, since the first round is in the first loss.
+        latter, since the first round is in the first loss. A loss of another kind may rise in a game of two networks, and
+        is a warning.
         """
+        severity: Severity = "critical" if run.loss not in {None, "other"} else "warning"
         series = run.series["loss"]
         if len(series) < self.window // 2:
             return
@@ -77,7 +82,7 @@ class Divergence:
         if (series.values[-self.window // 2 :] > times * least).all():
             now = float(series.values[-1])
             words = f"The loss began at {least:.4g} and is {now:.4g}."
-            yield Finding(self.problem, run.step, words, "critical", numbers={"first": least, "loss": now})
+            yield Finding(self.problem, run.step, words, severity, numbers={"first": least, "loss": now})
             return
         if len(series) <= 2 * self.window or not math.isfinite(run.best_smooth):
             return
@@ -88,7 +93,7 @@ class Divergence:
         share = float(np.mean(np.diff(smooth) > 0))
         if now >= bound and share >= self.rising:
             yield Finding(
-                self.problem, run.step, f"The loss rose from {best:.4g} (step {run.best_step:,}) to {now:.4g}.", "critical",
+                self.problem, run.step, f"The loss rose from {best:.4g} (step {run.best_step:,}) to {now:.4g}.", severity,
                 numbers={"best": best, "loss": now, "rising": share},
             )  # fmt: skip
 
@@ -154,47 +159,6 @@ class LossSpike:
             self.problem, step, f"The loss is {value:.4g}, where {middle:.4g} was usual.",
             "warning" if lasting else "info", numbers={"loss": value, "usual": middle},
         )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class NotLearning:
-    """The loss is about what it was at the start, or no better than the best constant prediction."""
-
-    problem: str = "not_learning"
-    needs: tuple[str, ...] = ("loss",)
-    ratio: float = 0.95
-    least_steps: int = 50
-    solved: float = 0.7
-    """Of the constant prediction's loss: below, the model knows something already and may stand still."""
-
-    def check(self, run: Run) -> Iterator[Finding]:
-        """Yield it from 50 losses on; only as information for losses that need not fall (of games and contrasts)."""
-        series = run.series["loss"]
-        if series.count < self.least_steps:
-            return
-        width = max(self.least_steps // 5, len(series) // 5)
-        first, last = (_median(part) for part in (series.values[: min(10, width)], series.values[-width:]))
-        constant = constant_loss(run)
-        if math.isfinite(constant) and last < self.solved * constant:
-            return
-        still = last > first - (1 - self.ratio) * abs(first)
-        worse = math.isfinite(constant) and last > 0.99 * constant and self._past_first_epoch(run)
-        if not (still or worse):
-            return
-        than = (
-            f"no better than a constant prediction ({constant:.4g})"
-            if worse
-            else f"what it was at the start ({first:.4g})"
-        )
-        yield Finding(
-            self.problem, run.step, f"After {series.count:,} steps the loss is {last:.4g}, {than}.",
-            "critical" if worse and still else "warning" if run.loss not in {None, "other"} else "info",
-            numbers={"first": first, "last": last, "constant": constant},
-        )  # fmt: skip
-
-    def _past_first_epoch(self, run: Run) -> bool:
-        steps = run.facts.get("epoch_steps")
-        return run.series["loss"].count > max(2 * self.least_steps, int(steps) if steps else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,3 +71,12 @@ def rms(run: Run, name: str, samples: int, places: list[int]) -> Floats:
     """Return the root mean squares of some layers in the last samples of a series of norms, shape ``(samples, places)``."""
     sizes = np.sqrt([run.layers[place].numel for place in places])
     return np.asarray(run.series[name].rows[-samples:][:, places] / sizes)
+
+
+def warming(run: Run, share: float = 0.01) -> bool:
+    """Whether the learning rate is still rising: that of the last sample is its greatest, and above that of the first."""
+    if not run.has("learning_rate", 2):
+        return False
+    rates = run.series["learning_rate"].rows.max(axis=1)
+    recent = rates[-10:]
+    return bool(recent[-1] >= rates.max() and recent[-1] > (1 + share) * recent[0])

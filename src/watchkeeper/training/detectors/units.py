@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from watchkeeper.training.detectors.protocol import constant_loss
-from watchkeeper.training.finding import CERTAIN, LIKELY, Finding, Severity
+from watchkeeper.training.finding import CERTAIN, LIKELY, POSSIBLE, Finding, Severity
 from watchkeeper.training.run import Run
 
 
@@ -79,13 +79,18 @@ class Initialisation:
             words = f"{name} begins with {s:.2g} times the spread that keeps signals as they are (He and others, 2015)."
             yield Finding(self.problem, 0, words, "warning", name, {"scale": s}, LIKELY)
             return
-        if run.has("activation"):
+        if run.has("activation") and not _replaced(run):
             first = run.series["activation"].rows[0]
             known = first[np.isfinite(first) & (first > 0)]
             if len(known) >= 3 and known.max() > self.across * known.min() and len(known) == len(first):
                 words = f"The first activations have spreads from {known.min():.2g} to {known.max():.2g}, by layer."
                 numbers = {"least": float(known.min()), "most": float(known.max())}
-                yield Finding(self.problem, 0, words, "warning", None, numbers, LIKELY, symptom=True)
+                yield Finding(self.problem, 0, words, "warning", None, numbers, POSSIBLE, symptom=True)
+
+
+def _replaced(run: Run) -> bool:
+    """Whether the first step, after which the first probe is taken, left nothing of the first weights."""
+    return run.has("update") and bool((run.series["update"].rows[0] > 1).any())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +102,10 @@ class InitialLoss:
     ratio: float = 3.0
 
     def check(self, run: Run) -> Iterator[Finding]:
-        """Yield it for classes, from the first three losses against the logarithm of the number of classes."""
+        """Yield it for classes, from the least of the first three losses against the logarithm of the number of classes."""
         if run.loss not in {"cross_entropy", "nll", "bce_logits", "bce"} or not run.classes or run.facts.get("resumed"):
             return
-        first = float(np.median(run.series["loss"].values[:3]))
+        first = float(np.min(run.series["loss"].values[:3]))
         guess = math.log(max(run.classes, 2))
         if run.series["loss"].count >= 3 and first > self.ratio * max(
             guess, constant_loss(run) if guess == 0 else guess

@@ -15,6 +15,9 @@ MOST_CLASSES = 64
 """With more classes they are not counted one by one."""
 HEAD = ("row_sum_error", "low", "high", "target_mean", "target_variance", "target_low", "target_high")
 INPUT = ("mean", "sd", "low", "high", "centre", "greatest_sd", "least_sd", "constant")
+CERTAIN = ("rows", "wrong", "surest", "surest_wrong")
+QUARTERED = 8
+"""From so many rows on a batch is asked which quarter of them the model is surest of."""
 _MOST_ROWS = 4096
 _MODULES: dict[type[nn.Module], Loss] = {
     nn.CrossEntropyLoss: "cross_entropy",
@@ -93,6 +96,22 @@ def class_counts(
     counts = torch.zeros((classes + 2) * classes, device=cells.device)  # the first and the last row: of no class
     table = counts.scatter_add_(0, cells, counts.new_ones(size)).view(classes + 2, classes)[1:-1]
     return table.sum(dim=1), table.sum(dim=0)
+
+
+def certain_vector(output: torch.Tensor, target: torch.Tensor, kind: Loss) -> torch.Tensor:
+    """Return what :data:`CERTAIN` names: how many rows are wrong, of all and of the quarter that the model is surest of."""
+    scores = rows_of(output)
+    flat = target.detach().reshape(-1)[:_MOST_ROWS]
+    if kind in {"bce_logits", "bce"}:
+        margin = scores.reshape(-1)[:_MOST_ROWS] - (0.0 if kind == "bce_logits" else 0.5)
+        sure, wrong = margin.abs(), (margin > 0) != (flat > 0.5)
+    else:
+        chances = torch.softmax(scores, dim=1) if kind == "cross_entropy" else scores
+        sure, given = chances.max(dim=1)
+        wrong = given != flat
+    top = sure.topk(len(sure) // 4).indices
+    counts = torch.tensor([len(sure), len(top)], dtype=torch.float32, device=scores.device)
+    return torch.stack([counts[0], wrong.float().sum(), counts[1], wrong[top].float().sum()])
 
 
 def input_vector(values: torch.Tensor) -> torch.Tensor:

@@ -169,6 +169,8 @@ class Looking:
             wanted, given = head.class_counts(output, target, classes, kind)
             names = [str(c) for c in range(classes)]
             self._rows |= {"targets": (wanted, names), "predictions": (given, names)}
+            if len(target) >= head.QUARTERED:
+                self._rows["certain"] = head.certain_vector(output, target, kind), head.CERTAIN
 
     def take(self, step: int, target: torch.Tensor | None) -> dict[str, Row]:
         """Return what the step showed: vectors on the device, with the names of their columns."""
@@ -256,7 +258,7 @@ class Looking:
         if kind == "cross_entropy" and shares and error < 1e-3 and (self._run.classes or 2) > 1:
             words = "The outputs are probabilities already, and cross entropy takes their softmax again."
             yield Event("head_mismatch", step, words=words)
-        self._wrong = self._wrong + 1 if kind == "bce_logits" and shares and low > 0 and high < 1 else 0
+        self._wrong = self._wrong + 1 if kind == "bce_logits" and shares and high < 1 and high - low > 0.1 else 0
         if self._wrong >= 5:
             words = f"The outputs lie between {low:.3g} and {high:.3g}, and this loss takes their sigmoid again."
             yield Event("head_mismatch", step, words=words)

@@ -30,6 +30,9 @@ from watchkeeper.training.resources import COLUMNS, Gpu, Resources, nvidia
 from watchkeeper.training.run import Event, Run
 from watchkeeper.training.watching import Sink, Watching
 
+NO_STEP = 64
+"""So many batches without a step of the optimizer are told: more than gradients are commonly accumulated over."""
+
 
 def watch(
     model: nn.Module,
@@ -93,6 +96,7 @@ def _run(
         "normalised": models.normalised_first(base),
         "epoch_steps": settings.epoch_steps,
         "resumed": settings.resumed,
+        "weight_decay": max((float(g.get("weight_decay", 0)) for o in optimizers for g in o.param_groups), default=0.0),
     }
     return run
 
@@ -265,6 +269,10 @@ class Watch:
     def _take(self, loss: torch.Tensor | float, target: torch.Tensor | None) -> None:
         self._losses.append(_single(loss))
         if not self._stepping.stepped:
+            if len(self._losses) == NO_STEP:
+                words = f"The optimizer took no step in {NO_STEP} batches."
+                self._watching.note(Event("no_step", self._step, words=words))
+                self._watching.look()
             return
         step = self._step
         due = self._settings.due(step)
