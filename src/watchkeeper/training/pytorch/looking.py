@@ -59,22 +59,22 @@ class Looking:
             lost = _uncompiled(guard(self._loss), lambda *_: self._busy and self._half_due)
             self._handles.append(loss.register_forward_hook(lost))
             stepping.shown = True
-        self.begin(0)
+        self.begin(0, True)
 
     @property
     def quiet(self) -> bool:
         """Whether this step has nothing to show."""
         return not (self._busy or self._evaluated or self._eval_steps or self._step >= self._next_probe)
 
-    def begin(self, step: int) -> None:
-        """Begin a step."""
+    def begin(self, step: int, due: bool) -> None:
+        """Begin a step, in which norms are due or not."""
         self._step = step
         self._trained = self._evaluated = False
         self._inputs: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        busy, self._busy = self._busy, self._settings.due(step) or step in STALE or step % STALE_EVERY == 0
+        busy, self._busy = self._busy, due or step in STALE or step % STALE_EVERY == 0
         if not (busy or self._busy):
             return
-        self._due, self._half_due = self._settings.due(step), self._settings.half(step)
+        self._due, self._half_due = due, due and self._settings.half(step)
         self._stale = step in STALE or (step > 0 and step % STALE_EVERY == 0)
         self._rows: dict[str, Row] = {}
         self._pending: list[Event] = []
