@@ -245,7 +245,7 @@ class Looking:
     def judge(self, name: str, step: int, values: Floats) -> Iterator[Event]:
         """Yield what vectors that have arrived show for certain."""
         look = {"head": self._of_head, "input": self._of_input, "stale": self._of_stale}
-        look |= {"scale": self._of_scale, "replicas": self._of_replicas}
+        look |= {"scale": self._of_scale, "replicas": self._of_replicas, "gradient": self._of_gradient}
         yield from look[name](step, values)
 
     def _of_head(self, step: int, values: Floats) -> Iterator[Event]:
@@ -283,6 +283,14 @@ class Looking:
         if values[0] < 1 or self._scaled_down >= 5:
             words = f"The gradient scale is down to {values[0]:.3g}: steps are skipped again and again."
             yield Event("mixed_precision", step, numbers={"scale": float(values[0])}, words=words)
+
+    def _of_gradient(self, step: int, values: Floats) -> Iterator[Event]:
+        """Yield what is not finite on a device whose gradients are not asked in every step; a scaler meets some and skips."""
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad) and not self._host and self._stepping.scaler is None:
+            layer, numbers = self._run.layers[bad[-1]].name, {"layers": float(len(bad))}
+            words = f"The gradients of {len(bad)} layers are not finite, {layer} the last of them."
+            yield Event("non_finite", step, layer, numbers, words)
 
     def _of_replicas(self, step: int, values: Floats) -> Iterator[Event]:
         least, greatest = values.reshape(2, -1)

@@ -272,11 +272,11 @@ def _compared(weights: torch.Tensor) -> torch.Tensor:
 
 
 def _scaler_above() -> torch.amp.GradScaler | None:
-    """Return the gradient scaler that calls the optimizer's step, if one does."""
+    """Return the gradient scaler that calls the optimizer's step, if one does; one that is switched off is none."""
     frame = sys._getframe(1)
     for _ in range(12):
         owner = frame.f_locals.get("self")
-        if isinstance(owner, torch.amp.GradScaler):
+        if isinstance(owner, torch.amp.GradScaler) and owner.is_enabled():
             return owner
         if frame.f_back is None:
             return None

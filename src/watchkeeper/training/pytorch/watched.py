@@ -289,7 +289,7 @@ class Watch:
         self._transfer.collect(wait=True)
 
     def _arrived(self, name: str, step: int, columns: Sequence[str], values: Floats) -> None:
-        if name in {"head", "input", "stale", "scale", "replicas"}:
+        if name in {"head", "input", "stale", "scale", "replicas", "gradient"}:
             for event in self._looking.judge(name, step, values):
                 self._watching.note(event)
         if name not in {"stale", "replicas"}:
