@@ -287,7 +287,9 @@ class Looking:
     def _of_gradient(self, step: int, values: Floats) -> Iterator[Event]:
         """Yield what is not finite on a device whose gradients are not asked in every step; a scaler meets some and skips."""
         bad = np.flatnonzero(~np.isfinite(values))
-        if len(bad) and not self._host and self._stepping.scaler is None:
+        unsaid = step - self._diagnosed >= DIAGNOSE_EVERY
+        if len(bad) and unsaid and not self._host and self._stepping.scaler is None:
+            self._diagnosed = step
             layer, numbers = self._run.layers[bad[-1]].name, {"layers": float(len(bad))}
             words = f"The gradients of {len(bad)} layers are not finite, {layer} the last of them."
             yield Event("non_finite", step, layer, numbers, words)
