@@ -209,3 +209,54 @@ def test_updates_are_those_of_plain_gradient_descent() -> None:
     assert watched.run.series["update"].rows[0] == pytest.approx([float(w) for w in wanted], rel=1e-3)
     whole = float(torch.cat([p.detach().reshape(-1) for p in model.parameters()]).norm())
     assert recorded(watched, "weight") == pytest.approx([whole], rel=1e-5)
+
+
+class Tied(nn.Module):
+    """Has one weight in two places, a parameter without numbers and one of complex numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed, self.out = nn.Embedding(10, 8), nn.Linear(8, 10, bias=False)
+        self.out.weight = self.embed.weight
+        self.none = nn.Parameter(torch.empty(0))
+        self.turn = nn.Parameter(torch.ones(8, dtype=torch.complex64))
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.out(self.embed(tokens) * (self.turn * self.turn.conj()).real).transpose(1, 2)
+
+
+def test_of_tied_empty_and_complex_parameters() -> None:
+    torch.manual_seed(0)
+    model = Tied()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watched, wanted = watch(model, optimizer, LOSS, settings=Settings(every=1, histograms=1)), []
+    for _ in range(STEPS):
+        tokens = torch.randint(10, (4, 6))
+        optimizer.zero_grad()
+        loss = LOSS(model(tokens), tokens)
+        loss.backward()
+        wanted.append(total(model))
+        optimizer.step()
+        watched.step(loss)
+    assert recorded(watched) == pytest.approx(wanted, rel=1e-5)
+    assert (watched.run.series["update"].rows[:, 1:] > 0).all()  # all but the empty one
+    assert watched.run.series["histogram/gradient/turn"].rows.sum(axis=1).tolist() == [16] * STEPS
+
+
+def test_of_a_step_that_is_given_a_closure() -> None:
+    model = nn.Linear(6, 3)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=3)
+    watched, wanted = watch(model, optimizer, LOSS, settings=EACH), []
+    x, y = batch(0)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = LOSS(model(x), y)
+        loss.backward()
+        return loss
+
+    for _ in range(STEPS):
+        loss = optimizer.step(closure)
+        wanted.append(total(model))
+        watched.step(loss)
+    assert recorded(watched) == pytest.approx(wanted, rel=1e-5)

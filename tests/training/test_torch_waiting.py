@@ -155,6 +155,36 @@ def test_late_copies_make_the_same_run(border: Closed) -> None:
         np.testing.assert_allclose(late.series[name].rows, series.rows, rtol=1e-6)
 
 
+class Slopeless(nn.Module):
+    """Has no slope at nought."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.square().sqrt()
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_gradients_that_are_not_finite_are_seen_where_none_is_asked(scaled: bool) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 8), Slopeless(), nn.Linear(8, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    watched = watch(model, optimizer, LOSS, settings=Settings(border=Closed(2)))
+    scaler = torch.amp.GradScaler("cpu", enabled=scaled, init_scale=8.0)
+    for step in range(12):
+        if step == 7:
+            with torch.no_grad():
+                model[2].weight[0], model[2].bias[0] = 0.0, 0.0
+        x, y = batch(step)
+        optimizer.zero_grad()
+        loss = LOSS(model(x), y)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        watched.step(loss)
+    watched.close()
+    seen = [(event.step, event.layer) for event in watched.run.of("non_finite")]
+    assert seen == ([] if scaled else [(7, "2.bias")])
+
+
 def test_copies_that_are_not_done_are_left_on_their_way() -> None:
     border = Closed(float("inf"))
     model = mlp()

@@ -24,6 +24,7 @@ def counts(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
 def _counts(tensor: torch.Tensor) -> torch.Tensor:
     values = local(tensor.detach())
     values = values._values() if values.is_sparse else values
+    values = torch.view_as_real(values) if values.is_complex() else values
     flat = values.reshape(-1)[:: max(1, -(-values.numel() // MOST))].float()
     _, exponent = torch.frexp(flat)  # value = mantissa * 2^exponent, .5 <= |mantissa| < 1
     octave = (exponent - LOWEST).clamp(0, SIDE)

@@ -60,22 +60,22 @@ class Looking:
             lost = _uncompiled(guard(self._loss), lambda *_: self._busy and self._half_due)
             self._handles.append(loss.register_forward_hook(lost))
             stepping.shown = True
-        self.begin(0)
+        self.begin(0, True)
 
     @property
     def quiet(self) -> bool:
         """Whether this step has nothing to show."""
         return not (self._busy or self._evaluated or self._eval_steps or self._step >= self._next_probe)
 
-    def begin(self, step: int) -> None:
-        """Begin a step."""
+    def begin(self, step: int, due: bool) -> None:
+        """Begin a step, in which norms are due or not."""
         self._step = step
         self._trained = self._evaluated = False
         self._inputs: tuple[tuple[Any, ...], dict[str, Any]] | None = None
-        busy, self._busy = self._busy, self._settings.due(step) or step in STALE or step % STALE_EVERY == 0
+        busy, self._busy = self._busy, due or step in STALE or step % STALE_EVERY == 0
         if not (busy or self._busy):
             return
-        self._due, self._half_due = self._settings.due(step), self._settings.half(step)
+        self._due, self._half_due = due, due and self._settings.half(step)
         self._stale = step in STALE or (step > 0 and step % STALE_EVERY == 0)
         self._rows: dict[str, Row] = {}
         self._pending: list[Event] = []
@@ -248,7 +248,7 @@ class Looking:
     def judge(self, name: str, step: int, values: Floats) -> Iterator[Event]:
         """Yield what vectors that have arrived show for certain."""
         look = {"head": self._of_head, "input": self._of_input, "stale": self._of_stale}
-        look |= {"scale": self._of_scale, "replicas": self._of_replicas}
+        look |= {"scale": self._of_scale, "replicas": self._of_replicas, "gradient": self._of_gradient}
         yield from look[name](step, values)
 
     def _of_head(self, step: int, values: Floats) -> Iterator[Event]:
@@ -286,6 +286,16 @@ class Looking:
         if values[0] < 1 or self._scaled_down >= 5:
             words = f"The gradient scale is down to {values[0]:.3g}: steps are skipped again and again."
             yield Event("mixed_precision", step, numbers={"scale": float(values[0])}, words=words)
+
+    def _of_gradient(self, step: int, values: Floats) -> Iterator[Event]:
+        """Yield what is not finite on a device whose gradients are not asked in every step; a scaler meets some and skips."""
+        bad = np.flatnonzero(~np.isfinite(values))
+        unsaid = step - self._diagnosed >= DIAGNOSE_EVERY
+        if len(bad) and unsaid and not self._host and self._stepping.scaler is None:
+            self._diagnosed = step
+            layer, numbers = self._run.layers[bad[-1]].name, {"layers": float(len(bad))}
+            words = f"The gradients of {len(bad)} layers are not finite, {layer} the last of them."
+            yield Event("non_finite", step, layer, numbers, words)
 
     def _of_replicas(self, step: int, values: Floats) -> Iterator[Event]:
         least, greatest = values.reshape(2, -1)

@@ -80,6 +80,7 @@ class Updates:
     def _some(self, parameter: nn.Parameter) -> torch.Tensor:
         """Return a view of some of a parameter's numbers; it is made anew only where the parameter lies elsewhere now."""
         part = local(parameter.detach())
+        part = torch.view_as_real(part) if part.is_complex() else part
         key = part.data_ptr(), part.numel()
         known = self._known.get(id(parameter))
         if known is not None and known[:2] == key and key[0]:

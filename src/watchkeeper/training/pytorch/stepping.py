@@ -35,7 +35,6 @@ class Stepping:
     def __init__(self, model: nn.Module, parameters: Sequence[nn.Parameter], settings: Settings, guard: Guard) -> None:
         self._parameters = self.parameters = list(parameters)
         self._settings, self._guard = settings, guard
-        self._looks = settings.due, settings.half, settings.seldom
         self._names = [clean_name(name) for name, _ in model.named_parameters()]
         self._shards = Shards(model, parameters)
         self._replicated = type(model).__name__ == "DistributedDataParallel"
@@ -63,13 +62,13 @@ class Stepping:
             self._handles.append(optimizer.register_step_pre_hook(self._guard(self._before)))
             self._handles.append(optimizer.register_step_post_hook(self._guard(self._after)))
 
-    def begin(self, step: int) -> None:
-        """Begin a step: nothing is seen of it yet."""
+    def begin(self, step: int, due: bool) -> None:
+        """Begin a step, in which norms are due or not: nothing is seen of it yet."""
         self._step = step
         self.stepped, self.joined = not self._optimizers, False
-        if step and not self._due and not self._settings.due(step) and self._clip is None and not self._seen:
+        if step and not (due or self._due or self._seen) and self._clip is None:
             return  # nothing was seen in the last step, nor is anything to be seen in this one
-        self._due, self._half, self._seldom = (look(step) for look in self._looks)
+        self._due, self._half, self._seldom = due, self._settings.half(step), self._settings.seldom(step)
         self._parts: dict[str, list[Part]] = {}
         self._clip: tuple[torch.Tensor, float] | None = None
         self._seen: set[int] = set()
@@ -273,11 +272,11 @@ def _compared(weights: torch.Tensor) -> torch.Tensor:
 
 
 def _scaler_above() -> torch.amp.GradScaler | None:
-    """Return the gradient scaler that calls the optimizer's step, if one does."""
+    """Return the gradient scaler that calls the optimizer's step, if one does; one that is switched off is none."""
     frame = sys._getframe(1)
     for _ in range(12):
         owner = frame.f_locals.get("self")
-        if isinstance(owner, torch.amp.GradScaler):
+        if isinstance(owner, torch.amp.GradScaler) and owner.is_enabled():
             return owner
         if frame.f_back is None:
             return None

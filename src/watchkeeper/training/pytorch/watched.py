@@ -157,7 +157,8 @@ class Watch:
         parameters = list(base.parameters())
         self._stepping = Stepping(model, parameters, settings, self._guard)
         self._stepping.follow(optimizers)
-        self._stepping.begin(0)
+        self._due = True
+        self._stepping.begin(0, True)
         self._looking = Looking(model, loss, run, settings, self._guard, self._stepping)
         self._resources = Resources(_gpu(parameters)) if settings.resources else None
         self._stepping.broken = self._diagnose
@@ -205,7 +206,7 @@ class Watch:
         if self._broken and self._stepping.together and self._stepping.stepped:
             self._stepping.join()
             self._step += 1
-            self._stepping.begin(self._step)
+            self._stepping.begin(self._step, self._settings.due(self._step))
 
     def validation(self, **metrics: float) -> None:
         """Take metrics of held-out rows, such as ``loss=.3, accuracy=.9``; ``loss`` is what overfitting is judged by."""
@@ -223,7 +224,7 @@ class Watch:
         if self._broken:
             return
         self._stepping.follow(optimizers)
-        self._stepping.begin(self._step)
+        self._stepping.begin(self._step, self._due)
         known = {id(p) for o in optimizers for group in o.param_groups for p in group["params"]}
         pairs = zip(self.run.layers, self._stepping.parameters, strict=True)
         self.run.layers[:] = [replace(layer, optimized=id(p) in known) for layer, p in pairs]
@@ -275,13 +276,14 @@ class Watch:
                 self._watching.look()
             return
         step = self._step
-        due = self._settings.due(step)
+        due = self._due
         if due or self._stepping.clipped or not self._looking.quiet:
             due = self._show(step, due, target)
         self._lose(step, due or self._urgent)
         self._losses, self._urgent, self._step = [], False, step + 1
-        self._stepping.begin(step + 1)
-        self._looking.begin(step + 1)
+        self._due = self._settings.due(step + 1)
+        self._stepping.begin(step + 1, self._due)
+        self._looking.begin(step + 1, self._due)
         if self._transfer.waiting:
             self._transfer.collect()
 
@@ -323,7 +325,7 @@ class Watch:
         self._transfer.collect(wait=True)
 
     def _arrived(self, name: str, step: int, columns: Sequence[str], values: Floats) -> None:
-        if name in {"head", "input", "stale", "scale", "replicas"}:
+        if name in {"head", "input", "stale", "scale", "replicas", "gradient"}:
             for event in self._looking.judge(name, step, values):
                 self._watching.note(event)
         if name not in {"stale", "replicas"}:
