@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from watchkeeper.training.detectors.exact import SEEN
-from watchkeeper.training.detectors.loss import NotLearning
+from watchkeeper.training.detectors.learning import NotLearning
 from watchkeeper.training.reading.replay import READ_FROM
 from watchkeeper.training.watching import Watching
 

@@ -245,8 +245,9 @@ class Watch:
         self._arrive()
         self._watching.note(event)
         self._losses, self._urgent, self._step = [], False, min(self._step, int(event.numbers["to"]))
-        self._stepping.begin(self._step)
-        self._looking.begin(self._step)
+        self._due = self._settings.due(self._step)
+        self._stepping.begin(self._step, self._due)
+        self._looking.begin(self._step, self._due)
 
     def clip_grad_norm_(self, max_norm: float) -> torch.Tensor:
         """Clip gradients as ``torch.nn.utils.clip_grad_norm_`` does, and record the norm before it. Returns that norm."""
