@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_models import batch, mlp, train
 
@@ -24,7 +25,7 @@ WAITS = {
     "unique_dim",
     "_unique2",
     "masked_select",
-    "lift_fresh",
+    "bincount",
 }
 
 
@@ -70,6 +71,16 @@ class NoWaiting(TorchDispatchMode):
         return out
 
 
+class NoMaking(TorchFunctionMode):
+    """Raises where a tensor is made of Python's numbers on the device: they are copied from the host, which waits."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if func in {torch.tensor, torch.as_tensor} and made.is_meta and made.dim():
+            raise AssertionError(f"{func} copies from the host")
+        return made
+
+
 def on_meta(steps: int, make_optimizer: Any = None, *, head: str = "cross_entropy") -> Closed:
     """Train a model of which the host can read nothing; a warning says that a hook failed, and warnings are errors."""
     border = Closed(float("inf"), "meta")
@@ -81,7 +92,7 @@ def on_meta(steps: int, make_optimizer: Any = None, *, head: str = "cross_entrop
     shape: tuple[int, ...] = (16,) if head == "cross_entropy" else (16, 3)
     y = torch.zeros(shape, dtype=torch.long if head == "cross_entropy" else torch.float32, device="meta")
     watched = watch(model, optimizer, loss, settings=Settings(every=5, early=10, histograms=20, border=border))
-    with NoWaiting():
+    with NoWaiting(), NoMaking():
         for step in range(steps):
             optimizer.zero_grad()
             value = loss(model(torch.zeros(16, 6, device="meta")), y)
@@ -119,12 +130,17 @@ def broken_copy(self: Any, *args: Any) -> None:
     torch.ones(4).to(self._parameters[0].device)
 
 
+def broken_making(self: Any, *args: Any) -> None:
+    torch.tensor([1.0, 2.0], device=self._parameters[0].device)
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "hook"),
     [
         (stepping.Stepping, "_before", broken_before),
         (looking.Looking, "_input", broken_input),
         (stepping.Stepping, "_after", broken_copy),
+        (stepping.Stepping, "_after", broken_making),
     ],
 )
 def test_a_hook_that_waits_is_caught(owner: type, name: str, hook: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,8 +110,8 @@ def certain_vector(output: torch.Tensor, target: torch.Tensor, kind: Loss) -> to
         sure, given = chances.max(dim=1)
         wrong = given != flat
     top = sure.topk(len(sure) // 4).indices
-    counts = torch.tensor([len(sure), len(top)], dtype=torch.float32, device=scores.device)
-    return torch.stack([counts[0], wrong.float().sum(), counts[1], wrong[top].float().sum()])
+    rows, most = (scores.new_full((), float(size)) for size in (len(sure), len(top)))
+    return torch.stack([rows, wrong.float().sum(), most, wrong[top].float().sum()])
 
 
 def input_vector(values: torch.Tensor) -> torch.Tensor:
