@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="two programs, one seed: under a minute")
     parser.add_argument("--traces", type=Path, help="a folder for the traces, used again the next time")
     parser.add_argument("--only", choices=("scored", "tuning"), help="one half of the programs")
+    parser.add_argument("--seeds", type=int, help="of each fault (3), and one more of each healthy run (5)")
     parser.add_argument("--details", action="store_true", help="name each run that was missed, and each false alarm")
     chosen = parser.parse_args(arguments or [])
     if chosen.traces is not None:
@@ -41,8 +42,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _cases(chosen: argparse.Namespace) -> tuple[list[Case], list[Case]]:
     if chosen.quick:
         return controls([0], (*QUICK_BASES, *QUICK_KINDS)), planted([0], QUICK_BASES)
-    healthy = controls(range(HEALTHY_SEEDS))
-    faulty = planted(range(FAULT_SEEDS)) + planted_classic(range(FAULT_SEEDS))
+    seeds = range(chosen.seeds or FAULT_SEEDS)
+    healthy = controls(range(HEALTHY_SEEDS if chosen.seeds is None else chosen.seeds + 1))
+    faulty = planted(seeds) + planted_classic(seeds)
     if chosen.only is not None:
         wanted = chosen.only == "tuning"
         return [c for c in healthy if c.tuning == wanted], [c for c in faulty if c.tuning == wanted]

@@ -75,8 +75,8 @@ class LabelNoise:
     """Of what lies between a guess and no mistake, in the surest quarter."""
     near: float = 1.2
     """Of the best smoothed loss: above, something else has happened."""
-    rows: int = 96
-    samples: int = 12
+    rows: int = 48
+    samples: int = 6
     late: float = 0.4
     """Of the run so far: batches before it are of a model that did not know yet."""
 
