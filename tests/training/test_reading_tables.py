@@ -117,7 +117,7 @@ def test_not_a_number_is_found_and_blank_is_not(tmp_path: Path) -> None:
     rows: list[list[object]] = [[i, v] for i, v in enumerate(FALLING)]
     rows[70][1], rows[80][1] = "", "nan"
     [found] = read_runs(csv_of(tmp_path / "m.csv", "step,loss", rows))[0].findings
-    assert (found.problem, found.step, found.severity) == ("non_finite", 80, "critical")
+    assert (found.problem, found.step, found.severity) == ("non_finite", 80, "warning")
 
 
 def test_a_resumed_run_counts_its_steps_once(tmp_path: Path) -> None:

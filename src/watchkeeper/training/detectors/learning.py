@@ -17,6 +17,10 @@ FALLING = -1.64
 """Of :func:`trend`: below, a loss falls."""
 
 
+FEW_STEPS = 10
+"""Of fewer losses nothing is said, even at the end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Gain:
     """By how much a loss fell from one stretch of a run to a later one, and the standard error of that."""
@@ -116,6 +120,8 @@ class NotLearning:
         """Whether a fifth of the run has passed; of one whose length is not known an epoch, or 500 steps."""
         count, epoch = run.series["loss"].count, run.facts.get("epoch_steps")
         least = self.share * run.planned_steps if run.planned_steps else int(epoch) if epoch else 500
+        if count < FEW_STEPS:
+            return False
         return count >= max(self.least_steps, round(least)) or bool(run.facts.get("ended"))
 
 

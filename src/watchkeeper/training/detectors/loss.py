@@ -37,7 +37,7 @@ class NonFinite:
         first = int(np.argmax(bad))
         step, value = int(series.steps[first]), float(series.values[first])
         lasting = bool(bad[-self.lasting :].all()) and len(bad) >= self.lasting
-        once: Severity = "info" if run.loss in {None, "other"} else "warning"
+        once: Severity = "info" if run.loss == "other" else "warning"
         words = f"The loss is {value}{'' if lasting else ', once: the next may be well again'}."
         yield Finding(self.problem, step, words, "critical" if lasting else once, None, {"loss": value}, CERTAIN)
 
@@ -69,7 +69,7 @@ class Divergence:
         latter, since the first round is in the first loss. A loss of another kind may rise in a game of two networks, and
         is a warning.
         """
-        severity: Severity = "critical" if run.loss not in {None, "other"} else "warning"
+        severity: Severity = "warning" if run.loss == "other" else "critical"
         series = run.series["loss"]
         if len(series) < self.window // 2:
             return
