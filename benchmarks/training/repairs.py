@@ -1,7 +1,8 @@
 """How often a guard's repair beats doing nothing and a random change, how often it touches a healthy run, and whether useless
 changes are kept.
 
-Nothing was tuned on these runs: the policy is the default one, with a trial of 30 steps.
+The policy is the default one, with a trial of 30 steps. Its third lower rate, and the 2 % that a trial asks for, came of a
+first look at the seeds 0 and 1, so the seeds begin at 100.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from watchkeeper.training.pytorch.trials import FLOOR
 from watchkeeper.training.repair import LADDERS
 
 STEPS = 300
+FIRST = 100
 FAULTS = ("rate x 30", "rate x 100", "a batch of NaN", "a batch x 1,000", "none")
 USELESS = {
     "none at all": lambda parts: None,
@@ -132,7 +134,7 @@ def train(base: str, fault: str, seed: int, arm: str) -> tuple[float, int]:
     return (found if math.isfinite(found) else math.inf), len(guard.done)
 
 
-def repairs(seeds: int) -> None:
+def repairs(seeds: range) -> None:
     """Print how often each arm does better than another."""
     print(
         f"{'base':<26} {'fault':<16} {'acted':>6} {'> nothing':>9} {'> random':>9} {'> no trial':>10}   median held-out loss"
@@ -142,7 +144,7 @@ def repairs(seeds: int) -> None:
     for base in BASES:
         for fault in FAULTS:
             arms = ("nothing", "guard", "random", "guard without trials")
-            found = {arm: [train(base, fault, seed, arm) for seed in range(seeds)] for arm in arms}
+            found = {arm: [train(base, fault, seed, arm) for seed in seeds] for arm in arms}
             acted = [count > 0 for _, count in found["guard"]]
             ends = {arm: np.array([value for value, _ in runs]) for arm, runs in found.items()}
             better = {arm: int((ends["guard"] < ends[arm])[acted].sum()) for arm in arms}
@@ -150,7 +152,7 @@ def repairs(seeds: int) -> None:
             of = sum(acted)
             shares = [f"{better[arm]}/{of}" for arm in ("nothing", "random", "guard without trials")]
             print(
-                f"{base:<26} {fault:<16} {of:>3}/{seeds:<2} {shares[0]:>9} {shares[1]:>9} {shares[2]:>10}   {medians}",
+                f"{base:<26} {fault:<16} {of:>3}/{len(seeds):<2} {shares[0]:>9} {shares[1]:>9} {shares[2]:>10}   {medians}",
                 flush=True,
             )
             for arm, counts in wins.items():
@@ -162,13 +164,13 @@ def repairs(seeds: int) -> None:
         print(f"better than {arm}: {won} of {of} ({share}), equal in {equal}, worse in {of - won - equal}")
 
 
-def useless(seeds: int) -> None:
+def useless(seeds: range) -> None:
     """Print how often a useless change is kept in a healthy run."""
     print("\nUseless changes that a trial keeps, after 60 healthy steps")
     for name, change in USELESS.items():
         kept, beat = 0, 0
         for base in BASES:
-            for seed in range(seeds):
+            for seed in seeds:
                 task, _, _ = make(base, "none", seed)
                 for inputs, targets in task.batches * 2:
                     task.optimizer.zero_grad()
@@ -179,7 +181,7 @@ def useless(seeds: int) -> None:
                     parts, change, loss=task.loss, data=task.batches, held_out=task.held_out, steps=30, seed=seed
                 )
                 kept, beat = kept + found.kept, beat + (found.against_nothing.high < -FLOOR * found.nothing)
-        of = seeds * len(BASES)
+        of = len(seeds) * len(BASES)
         print(
             f"{name:<20} kept {kept:>3} of {of} ({_error(kept, of):.1%}); without the random arm {beat:>3}", flush=True
         )
@@ -192,12 +194,12 @@ def _error(won: int, of: int) -> float:
 def main(arguments: list[str] | None = None) -> None:
     """Print both."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks training repairs")
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args(arguments or [])
     torch.set_num_threads(1)
     logging.getLogger("watchkeeper.training").setLevel(logging.CRITICAL)
-    repairs(given.seeds)
-    useless(2 * given.seeds)
+    repairs(range(FIRST, FIRST + given.seeds))
+    useless(range(FIRST, FIRST + 2 * given.seeds))
 
 
 if __name__ == "__main__":
