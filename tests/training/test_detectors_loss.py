@@ -47,7 +47,7 @@ def test_a_rate_below_it_does_not(under: float) -> None:
 def test_a_loss_of_another_kind_need_not_fall() -> None:
     losses = descent(1.05 * 2 / 4.0)
     assert severities(Divergence(), run_of(losses, "other")) == ["warning"]
-    assert severities(Divergence(), run_of(losses, None)) == ["warning"]
+    assert severities(Divergence(), run_of(losses, None)) == ["critical"]  # nobody said that it may rise
 
 
 def test_a_loss_that_rises_after_its_best_diverges_and_one_that_recovers_does_not() -> None:
