@@ -22,6 +22,9 @@ from watchkeeper.profiles.rows import outcome_rows
 from watchkeeper.profiles.sample import RowSample
 from watchkeeper.profiles.segments import Segments, Timeline
 from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
+from watchkeeper.profiles.weighted_lists import WeightedRankingOutcome
+from watchkeeper.profiles.weighted_many import WeightedManyOutcome
+from watchkeeper.profiles.weighted_sets import WeightedSetOutcome
 from watchkeeper.schema import Schema
 from watchkeeper.sketches.categories import Categories
 from watchkeeper.sketches.histogram import Histogram
@@ -247,8 +250,12 @@ MANY = MULTICLASS.replace(
 WEIGHTED = BINARY.replace(weight="w")
 WEIGHTED_CLASSES = MULTICLASS.replace(weight="w")
 WEIGHTED_NUMBERS = REGRESSION.replace(weight="w")
+WEIGHTED_SETS, WEIGHTED_MANY, WEIGHTED_LISTS = (schema.replace(weight="w") for schema in (MULTILABEL, MANY, RANKING))
 NO_TASK = Schema(kinds=KINDS, zone="Africa/Casablanca")
-SCHEMAS = [BINARY, MULTICLASS, REGRESSION, RANKING, FORECASTING, MULTILABEL, MANY, WEIGHTED, WEIGHTED_NUMBERS, NO_TASK]
+SCHEMAS = [
+    BINARY, MULTICLASS, REGRESSION, RANKING, FORECASTING, MULTILABEL, MANY, NO_TASK,
+    WEIGHTED, WEIGHTED_NUMBERS, WEIGHTED_SETS, WEIGHTED_MANY, WEIGHTED_LISTS,
+]  # fmt: skip
 _EMPTY = {
     "binary": BinaryOutcome,
     "multiclass": lambda: MulticlassOutcome(3),
@@ -387,6 +394,9 @@ CASES: dict[type, st.SearchStrategy[Case]] = {
         outcomes(WEIGHTED_CLASSES, lambda: WeightedClassOutcome(MulticlassOutcome(3))),
     ),
     WeightedNumberOutcome: outcomes(WEIGHTED_NUMBERS, lambda: WeightedNumberOutcome(RegressionOutcome(5))),
+    WeightedSetOutcome: outcomes(WEIGHTED_SETS, lambda: WeightedSetOutcome(MultilabelOutcome(3))),
+    WeightedManyOutcome: outcomes(WEIGHTED_MANY, lambda: WeightedManyOutcome(ManyClassOutcome(50))),
+    WeightedRankingOutcome: outcomes(WEIGHTED_LISTS, lambda: WeightedRankingOutcome(300)),
     ManyClassOutcome: outcomes(MANY, lambda: ManyClassOutcome(50)),  # of 200 classes
     WeightedHistogram: weighted_histograms(),
     MultilabelOutcome: outcomes(MULTILABEL),

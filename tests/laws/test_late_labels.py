@@ -16,7 +16,10 @@ from cases import (
     RANKING,
     REGRESSION,
     WEIGHTED,
+    WEIGHTED_LISTS,
+    WEIGHTED_MANY,
     WEIGHTED_NUMBERS,
+    WEIGHTED_SETS,
     batch,
     cuts,
     magnitudes,
@@ -42,10 +45,14 @@ TASKS = [
     MULTILABEL,
     WEIGHTED,
     WEIGHTED_NUMBERS,
+    WEIGHTED_SETS,
+    WEIGHTED_MANY,
+    WEIGHTED_LISTS,
     MANY,
 ]
 NAMES = [
-    "binary", "multiclass", "regression", "predicted", "few features", "ranking", "multilabel", "weights", "numbers", "many",
+    "binary", "multiclass", "regression", "predicted", "few features", "ranking", "multilabel", "weights", "numbers",
+    "weighted sets", "weighted many", "weighted lists", "many",
 ]  # fmt: skip
 SETTINGS = hypothesis.settings(max_examples=25, database=None)
 

@@ -40,6 +40,10 @@ CASES: dict[str, tuple[wk.Schema, dict[str, Any]]] = {
         {"size": RNG.gamma(1, 2, ROWS), "score": RNG.random(ROWS), "label": RNG.integers(0, 2, ROWS)},
     ),
 }
+CASES |= {
+    f"{task}, weighted": (CASES[task][0].replace(weight="size"), CASES[task][1] | {"size": RNG.gamma(1, 2, ROWS)})
+    for task in ("ranking", "multilabel", "multiclass")
+}
 
 
 def plain(value: Any) -> Any:
@@ -49,6 +53,7 @@ def plain(value: Any) -> Any:
 @pytest.mark.parametrize("task", CASES)
 def test_a_task_through_the_service(task: str, tmp_path: Path) -> None:
     schema, columns = CASES[task]
+    task = str(schema.task)
     rows = (
         columns
         | {"id": [f"r{i}" for i in range(ROWS)]}

@@ -50,6 +50,7 @@ SCHEMAS = {
     ),
     "ranking": Schema(task="ranking", query="q", score="s", target="y", timestamp="t", segments=["g"]),
 }
+SCHEMAS |= {f"weighted {name}": SCHEMAS[name].replace(weight="w") for name in ("many classes", "multilabel", "ranking")}
 
 
 @functools.cache

@@ -96,6 +96,18 @@ def of_matrix(metric: str, matrix: Floats, squares: Floats) -> int | None:
     return over_classes(by_prediction[present]) if metric == "precision" else None
 
 
+def effective_rows(total: float, squares: float) -> int:
+    """Return how many rows of one weight would say as much, by the sum of weights and that of their squares (Kish 1965).
+
+    Examples
+    --------
+    >>> effective_rows(10.0, 10.0), effective_rows(4.0, 10.0), effective_rows(0.0, 0.0)
+    (10, 2, 0)
+    """
+    rows = total * total / squares if squares > 0 else 0.0
+    return max(round(rows), 1) if 0 < rows < np.inf else 0
+
+
 def _effective(totals: Floats, squares: Floats) -> Floats:
     found: Floats = np.where(squares > 0, totals**2 / np.where(squares > 0, squares, 1.0), 0.0)
     return found

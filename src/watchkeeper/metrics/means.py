@@ -1,4 +1,4 @@
-"""The mean over units of a value from 0 to 1, with its interval."""
+"""Means over units, be they of equal weight or not: of values from 0 to 1, and shares, with their intervals."""
 
 from __future__ import annotations
 
@@ -7,27 +7,47 @@ from dataclasses import replace
 
 import numpy as np
 
-from watchkeeper.metrics.estimate import UNKNOWN, Estimate, interval, smooth_estimate
+from watchkeeper.metrics.basis import effective_rows
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Influence, interval, smooth_estimate
 from watchkeeper.sketches.kernel import Floats
 
 
-def mean_estimate(total: float, squares: float, n: int, blocks: Sequence[Floats] = ()) -> Estimate:
-    """Return the mean of ``n`` values from 0 to 1.
+def mean_of_sums(sums: Floats, products: Floats, blocks: Sequence[Floats] = ()) -> Estimate:
+    """Return the mean of values from 0 to 1.
 
     The interval is symmetric on the logit. The standard error is that of the values themselves, which are less spread out
     than the zeros and ones of a share.
 
     Parameters
     ----------
-    total, squares
-        Sums of the values and of their squares.
+    sums
+        Of weights, and of weights times values, shape (2,). Where units have no weights, each weighs 1.
+    products
+        Of the two over units, shape (2, 2): sums of squared weights, of these times values, and times squared values.
     blocks
-        Of each day, how many values and their sum, shape (2,); with five or more, days are the unit of evidence.
+        The two sums of each day; with five or more, days are the unit of evidence.
     """
+    total, n = float(sums[0]), effective_rows(float(sums[0]), float(products[0, 0]))
     if n == 0:
         return UNKNOWN
-    value = min(max(total / n, 0.0), 1.0)
-    spread = max(squares - n * value * value, 0.0) / n**2
-    found = smooth_estimate(value, np.array([-value, 1.0]) / n, spread, blocks, n)
+    value = min(max(float(sums[1]) / total, 0.0), 1.0)
+    gradient = np.array([-value, 1.0]) / total
+    found = smooth_estimate(value, gradient, float(gradient @ products @ gradient), blocks, n)
     low, high = interval(value, found.error, n, "logit", found.degrees)
     return replace(found, low=low, high=high)
+
+
+def share_of_sums(sums: Floats, products: Floats, counted: int, blocks: Sequence[Floats] = ()) -> Estimate:
+    """Return a share of ``counted`` units, with Wilson's interval; the other parameters are as in :func:`mean_of_sums`."""
+    total, n = float(sums[0]), effective_rows(float(sums[0]), float(products[0, 0]))
+    if n == 0:
+        return UNKNOWN
+    value = float(sums[1]) / total
+    gradient = np.array([-value, 1.0]) / total
+    rows = of_share(float(gradient @ products @ gradient), n, counted)
+    return smooth_estimate(value, gradient, rows, blocks, n, "share")
+
+
+def of_share(variance: float, n: int, counted: int) -> float | Influence:
+    """Return what ``counted`` rows, worth ``n``, say of a share: where weights differ, its variance is estimated."""
+    return Influence(variance * n / (n - 1), n - 1.0) if 1 < n < counted else variance

@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from watchkeeper.metrics import classification, many, multilabel, quality, ranking, regression, uniqueness, weighted
 from watchkeeper.metrics.estimate import Estimate
-from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
 
 Family = Literal["classification", "regression", "ranking", "quality", "drift", "service"]
@@ -161,7 +160,7 @@ def _either(name: str, compute: Compute) -> Compute:
     def chosen(outcome: Any, days: Sequence[Any] = ()) -> Estimate:
         if isinstance(outcome, WeightedClassOutcome):
             return weighted.class_metric(name, outcome, days)
-        if isinstance(outcome, ManyClassOutcome):
+        if isinstance(outcome, many.ManyOutcome):
             return many.many_metric(name, outcome, days)
         if isinstance(outcome, WeightedNumberOutcome):
             return weighted.number_metric(name, outcome, days)

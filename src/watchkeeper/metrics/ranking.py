@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, smooth_estimate
-from watchkeeper.metrics.means import mean_estimate
+from watchkeeper.metrics.estimate import Estimate
+from watchkeeper.metrics.means import mean_of_sums, share_of_sums
 from watchkeeper.profiles.ranking import RankingOutcome, row_places
+from watchkeeper.profiles.weighted_lists import WeightedRankingOutcome
 from watchkeeper.sketches.kernel import Floats, Int64s
 
 TOP = 10
@@ -23,12 +24,16 @@ TOP = 10
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """Rows of whole lists: the place of each row's list, its rank from 0, and its relevance, shape (n,); ``size`` lists."""
+    """Rows of whole lists: the place of each row's list, its rank from 0, and its relevance, shape (n,); ``size`` lists.
+
+    ``weight`` is that of each list, shape (size,): the mean of those of its rows, 1 where rows have none.
+    """
 
     of: Int64s
     rank: Int64s
     relevance: Floats
     size: int
+    weight: Floats
 
     def total(self, values: Floats) -> Floats:
         """Return the sum over each list, shape (size,)."""
@@ -78,7 +83,7 @@ def mrr(outcome: RankingOutcome, days: Sequence[RankingOutcome] = ()) -> Estimat
 
 def hit_rate(outcome: RankingOutcome, days: Sequence[RankingOutcome] = (), k: int = TOP) -> Estimate:
     """Share of lists with a relevant row among the first 10."""
-    return _mean(outcome, days, lambda lists: (_hits(lists, k) > 0).astype(np.float64), "share")
+    return _mean(outcome, days, lambda lists: (_hits(lists, k) > 0).astype(np.float64), True)
 
 
 def precision_at_k(outcome: RankingOutcome, days: Sequence[RankingOutcome] = (), k: int = TOP) -> Estimate:
@@ -108,24 +113,30 @@ def _lists(outcome: RankingOutcome, limit: int) -> _Lists:
     of = np.cumsum(rank == 0) - 1
     open_ = np.bincount(of, np.isnan(relevance)) > 0 if rows else np.zeros(0, dtype=bool)
     whole = ~open_[of]
-    return _Lists((np.cumsum(~open_) - 1)[of][whole], rank[whole], relevance[whole], int((~open_).sum()))
+    weight = _weights(outcome, of)[~open_]
+    return _Lists((np.cumsum(~open_) - 1)[of][whole], rank[whole], relevance[whole], len(weight), weight)
+
+
+def _weights(outcome: RankingOutcome, of: Int64s) -> Floats:
+    """Return the weight of each list, open ones too, from the list that each row is in."""
+    if len(of) == 0 or not isinstance(outcome, WeightedRankingOutcome):
+        return np.ones(int(of[-1]) + 1 if len(of) else 0)
+    weight = outcome.weight[: len(of)]
+    weighed = ~np.isnan(weight)
+    return np.bincount(of, np.where(weighed, weight, 0.0)) / np.maximum(np.bincount(of, weighed), 1.0)
 
 
 def _mean(
-    outcome: RankingOutcome,
-    days: Sequence[RankingOutcome],
-    each: Callable[[_Lists], Floats],
-    scale: Scale = "logit",
+    outcome: RankingOutcome, days: Sequence[RankingOutcome], each: Callable[[_Lists], Floats], share: bool = False
 ) -> Estimate:
     lists = _lists(outcome, outcome.limit)
-    if lists.size == 0:
-        return UNKNOWN
-    values = each(lists)
+    terms = _terms(lists, each)
+    sums, products = terms.sum(axis=1), np.array([[(a * b).sum() for b in terms] for a in terms])
     parts = [_lists(day, min(day.limit, outcome.limit)) for day in days]  # the same queries, told apart by day
-    blocks = [np.array([part.size, each(part).sum()]) for part in parts if part.size]
-    total, squares = float(values.sum()), float((values**2).sum())
-    if scale != "share":
-        return mean_estimate(total, squares, lists.size, blocks)
-    value = total / lists.size
-    spread = (squares - total * value) / lists.size**2
-    return smooth_estimate(value, np.array([-value, 1.0]) / lists.size, spread, blocks, lists.size, scale)
+    blocks = [block for block in (_terms(part, each).sum(axis=1) for part in parts) if block[0] > 0]
+    return share_of_sums(sums, products, lists.size, blocks) if share else mean_of_sums(sums, products, blocks)
+
+
+def _terms(lists: _Lists, each: Callable[[_Lists], Floats]) -> Floats:
+    """Return of each list its weight, and that times its value, shape (2, size)."""
+    return lists.weight * np.stack([np.ones(lists.size), each(lists)])

@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from watchkeeper.metrics import classification as plain
-from watchkeeper.metrics.basis import of_matrix, over_classes
-from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Influence, Scale, interval, smooth_estimate
+from watchkeeper.metrics.basis import effective_rows, of_matrix, over_classes
+from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, interval, smooth_estimate
+from watchkeeper.metrics.means import of_share
 from watchkeeper.profiles.outcome import ERROR_TERMS, BinaryOutcome
 from watchkeeper.profiles.weighted import LOSS_TERMS, WeightedClassOutcome, WeightedNumberOutcome
 from watchkeeper.sketches.kernel import Floats
@@ -44,12 +45,9 @@ def class_metric(name: str, outcome: WeightedClassOutcome, days: Sequence[Weight
     among = np.ones_like(matrix) if mask is None else mask
     value, gradient = metric(matrix)
     blocks = [day.matrix.ravel() for day in days if day.matrix.any()]
-    n = _effective(float((matrix * among).sum()), float((squares * among).sum()))
+    n = effective_rows(float((matrix * among).sum()), float((squares * among).sum()))
     variance = float((squares * gradient**2).sum())
-    rows: float | Influence = variance
-    counted = int((plain.confusion_matrix(outcome.plain) * among).sum())
-    if 1 < n < counted:  # unequal weights: their variance is estimated
-        rows = Influence(variance * n / (n - 1), n - 1.0)
+    rows = of_share(variance, n, int((plain.confusion_matrix(outcome.plain) * among).sum()))
     found = smooth_estimate(value, gradient.ravel(), rows, blocks, n, scale)
     return replace(found, basis=of_matrix(name, matrix, squares) if mask is None else None) if found.known else found
 
@@ -105,7 +103,7 @@ def _curve(
     value, by_one, by_zero = area.curve(ones[0], zeros[0])
     if math.isnan(value):
         return UNKNOWN
-    sizes = [_effective(float(side[0].sum()), float(side[1].sum())) for side in (ones, zeros)]
+    sizes = [effective_rows(float(side[0].sum()), float(side[1].sum())) for side in (ones, zeros)]
     parts = [float((side[1] * by**2).sum()) for side, by in ((ones, by_one), (zeros, by_zero))]
     rows = plain.of_two_samples(parts, sizes)
     if area.expected is not None:
@@ -170,12 +168,6 @@ def _ratio(gram: Floats, days: Sequence[Floats], place: int, scale: Scale) -> Es
 
 
 def _smooth(value: float, gradient: Floats, gram: Floats, days: Sequence[Floats], scale: Scale) -> Estimate:
-    n = _effective(float(gram[0, 1]), float(gram[1, 1]))
+    n = effective_rows(float(gram[0, 1]), float(gram[1, 1]))
     blocks = [day[0, 1:] for day in days if day[0, 1] > 0]
     return smooth_estimate(value, gradient, float(gradient @ gram[1:, 1:] @ gradient), blocks, n, scale)
-
-
-def _effective(total: float, squares: float) -> int:
-    """Return how many rows of one weight would say as much."""
-    rows = total * total / squares if squares > 0 else 0.0
-    return max(round(rows), 1) if 0 < rows < math.inf else 0

@@ -15,7 +15,7 @@ class _Outcome:
 
     _ADDED: tuple[str, ...] = ("rows",)
     _PARTS: tuple[str, ...] = ()
-    SUMS: frozenset[str] = Products.SUMS | {"bin_scores", "matrix", "squares", "weights"}
+    SUMS: frozenset[str] = Products.SUMS | {"bin_scores", "matrix", "squares", "totals", "weights"}
     rows: int
 
     def _empty(self) -> Self:

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from watchkeeper.errors import CorruptProfile
 from watchkeeper.profiles.additive import _Outcome
 from watchkeeper.profiles.rows import OutcomeRows, SetRows
-from watchkeeper.sketches.kernel import Int64s
+from watchkeeper.sketches.kernel import Floats, Int64s
 from watchkeeper.sketches.products import Products
 from watchkeeper.sketches.protocol import count_of, counts_of, part_of
 
 ROW_TERMS = ("hits", "false", "missed", "f1", "exact")
+Cells = tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]
 
 
 class MultilabelOutcome(_Outcome):
@@ -61,13 +63,9 @@ class MultilabelOutcome(_Outcome):
 
     def _add(self, rows: SetRows) -> None:
         self.unpredicted += int((rows.labelled & ~rows.predicted).sum())
-        both = np.flatnonzero(rows.labelled & rows.predicted)
-        label, prediction = rows.label[:, both], rows.prediction[:, both]
-        cells = label & prediction, ~label & prediction, label & ~prediction
+        cells = set_cells(rows, np.flatnonzero(rows.labelled & rows.predicted))
         self.labels = self.labels + np.stack([cell.sum(axis=1, dtype=np.int64) for cell in cells], axis=1)
-        hits, false, missed = (cell.sum(axis=0, dtype=np.float64) for cell in cells)
-        f1 = 2 * hits / np.maximum(2 * hits + false + missed, 1.0)
-        self.terms.update(np.stack([hits, false, missed, f1, (false + missed == 0).astype(np.float64)]))
+        self.terms.update(set_terms(cells))
 
     @property
     def labelled(self) -> int:
@@ -86,3 +84,16 @@ class MultilabelOutcome(_Outcome):
         if labels.shape[1] != 3 or made.terms.size != len(ROW_TERMS) or made.terms.count != both:
             raise CorruptProfile("an outcome's parts do not fit each other")
         return made
+
+
+def set_cells(rows: SetRows, places: Int64s) -> Cells:
+    """Return which labels of some rows are hits, false and missed, each of shape (C, k)."""
+    label, prediction = rows.label[:, places], rows.prediction[:, places]
+    return label & prediction, ~label & prediction, label & ~prediction
+
+
+def set_terms(cells: Cells) -> Floats:
+    """Return ``ROW_TERMS`` of rows, shape (5, k)."""
+    hits, false, missed = (cell.sum(axis=0, dtype=np.float64) for cell in cells)
+    f1 = 2 * hits / np.maximum(2 * hits + false + missed, 1.0)
+    return np.stack([hits, false, missed, f1, (false + missed == 0).astype(np.float64)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -21,8 +21,6 @@ PART_ROWS = 2_048
 DEPTH = 1_000
 """Part of the format: a list is as long as its first 1,000 rows."""
 NO_LIMIT = 2**64 - 1
-_COUNTS = ("rows", "unlabelled", "unasked", "unscored", "strange")
-_ARRAYS = ("query", "score", "tie", "relevance")
 
 
 class RankingOutcome:
@@ -46,6 +44,8 @@ class RankingOutcome:
     """
 
     SUMS: frozenset[str] = frozenset()
+    _COUNTS: tuple[str, ...] = ("rows", "unlabelled", "unasked", "unscored", "strange")
+    _ARRAYS: tuple[str, ...] = ("query", "score", "tie", "relevance")
 
     def __init__(self, capacity: int = WHOLE_ROWS) -> None:
         self.capacity = capacity
@@ -87,8 +87,8 @@ class RankingOutcome:
 
     def _settle(self, parts: Sequence[RankingOutcome | RankRows]) -> None:
         """Take the rows of the parts, and keep the queries that fit."""
-        query, score, tie, relevance = (np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS)
-        order = np.lexsort((relevance, tie, -score, query))
+        arrays = [np.concatenate([getattr(part, name) for part in parts]) for name in self._ARRAYS]
+        query, order = arrays[0], _order(arrays)
         order = order[query[order] < np.uint64(self.limit)]
         kept = order[row_places(query[order]) < DEPTH]
         starts = np.flatnonzero(np.diff(query[kept], prepend=~query[kept][:1]) != 0)
@@ -97,30 +97,31 @@ class RankingOutcome:
         if fit < len(starts):
             self.limit = int(query[kept][starts[fit]])
             kept = kept[: starts[fit]]
-        self.query, self.score, self.tie, self.relevance = query[kept], score[kept], tie[kept], relevance[kept]
+        for name, values in zip(self._ARRAYS, arrays, strict=True):
+            setattr(self, name, values[kept])
 
-    def merge(self, other: RankingOutcome) -> RankingOutcome:
+    def merge(self, other: Self) -> Self:
         """Return the outcome of both together."""
         return self.merged([self, other])
 
     @classmethod
-    def merged(cls, parts: Sequence[RankingOutcome]) -> RankingOutcome:
+    def merged(cls, parts: Sequence[Self]) -> Self:
         """Return the outcome of all parts together."""
         made = cls(parts[0].capacity)
-        for name in _COUNTS:
+        for name in cls._COUNTS:
             setattr(made, name, sum(getattr(part, name) for part in parts))
         made.limit = min(part.limit for part in parts)
         made._settle(parts)
         return made
 
-    def within(self, capacity: int) -> RankingOutcome:
+    def within(self, capacity: int) -> Self:
         """Return the outcome of the same rows at a smaller capacity."""
         made = self.copy()
         made.capacity = capacity
         made._settle([self])
         return made
 
-    def copy(self) -> RankingOutcome:
+    def copy(self) -> Self:
         """Return an outcome of its own with the same content; arrays are shared, for they are replaced, never written to."""
         return copy.copy(self)
 
@@ -136,37 +137,44 @@ class RankingOutcome:
 
     def state(self) -> State:
         """Return the content as plain values and arrays."""
-        names = ("capacity", *_COUNTS, "limit", *_ARRAYS)
+        names = ("capacity", *self._COUNTS, "limit", *self._ARRAYS)
         return {name: getattr(self, name) for name in names}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> RankingOutcome:
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
         """Make an outcome from a state that may be hostile; raises :class:`CorruptProfile`."""
         made = cls(count_of(state, "capacity"))
-        for name in _COUNTS:
+        for name in cls._COUNTS:
             setattr(made, name, count_of(state, name))
         limit = state.get("limit")
         if not isinstance(limit, int) or isinstance(limit, bool) or not 0 <= limit <= NO_LIMIT:
             raise CorruptProfile("'limit' is no hash")
         made.limit = limit
-        for name in _ARRAYS:
+        for name in cls._ARRAYS:
             setattr(made, name, array_of(state, name, np.uint64 if name in {"query", "tie"} else np.float64))
         made._check()
         return made
 
     def _check(self) -> None:
-        sizes = {len(getattr(self, name)) for name in _ARRAYS}
+        sizes = {len(getattr(self, name)) for name in self._ARRAYS}
         if len(sizes) > 1 or len(self.query) > min(self.capacity, self.rows):
             raise CorruptProfile("an outcome's parts do not fit each other")
-        if max(self.unlabelled, self.unasked, self.unscored, self.strange) > self.rows:
+        if max(getattr(self, name) for name in self._COUNTS) > self.rows:
             raise CorruptProfile("an outcome counts more rows than there are")
         if not np.isfinite(self.score).all() or np.any(self.relevance < 0) or np.isinf(self.relevance).any():
             raise CorruptProfile("an outcome's scores or relevances are no numbers that rows can have")
-        order = np.lexsort((self.relevance, self.tie, -self.score, self.query))
+        order = _order([getattr(self, name) for name in self._ARRAYS])
         if np.any(order != np.arange(len(order))) or np.any(self.query >= np.uint64(self.limit)):
             raise CorruptProfile("an outcome's rows are not in order")
         if len(self.query) and row_places(self.query).max() >= DEPTH:
             raise CorruptProfile("an outcome has a list that is longer than the format allows")
+
+
+def _order(arrays: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the order of rows: by query, by falling score, and then by whatever tells them apart."""
+    query, score, *rest = arrays
+    order: np.ndarray[Any, np.dtype[np.int64]] = np.lexsort((*rest[::-1], -score, query))
+    return order
 
 
 def row_places(query: UInt64s) -> np.ndarray[Any, np.dtype[np.int64]]:

@@ -22,7 +22,8 @@ CALIBRATION_BINS = 15
 RANKS = 10
 """Part of the format: so many places of a list of predicted classes are told apart."""
 _EPS = float(np.finfo(np.float64).eps)
-_LARGEST_RELEVANCE, _LARGEST_WEIGHT = 1e100, 1e20
+_LARGEST_RELEVANCE = 1e100
+LARGEST_WEIGHT = 1e20
 Codes = NDArray[np.int16]
 
 
@@ -129,11 +130,14 @@ class ManyRows:
         return len(self.label)
 
 
+PlainRows = ClassRows | NumberRows | RankRows | SetRows | ManyRows
+
+
 @dataclass(frozen=True, slots=True)
 class WeightedRows:
     """Rows of a task with the weight of each, shape (n,), NaN where it is missing, below 0 or beyond 1e20."""
 
-    rows: ClassRows | NumberRows
+    rows: PlainRows
     weight: Floats
 
     def take(self, places: Int64s | slice) -> WeightedRows:
@@ -144,19 +148,19 @@ class WeightedRows:
         return len(self.rows)
 
 
-OutcomeRows = ClassRows | NumberRows | RankRows | SetRows | ManyRows | WeightedRows
+OutcomeRows = PlainRows | WeightedRows
 
 
 def outcome_rows(batch: Batch) -> OutcomeRows | None:
     """Return what the outcome of a batch is made from; None where the schema names no task that is profiled."""
     plain, schema = _plain_rows(batch), batch.schema
-    if schema.weight is None or not isinstance(plain, ClassRows | NumberRows):
+    if schema.weight is None or plain is None:
         return plain
     weight = batch.numbers(schema.weight).values + 0.0
-    return WeightedRows(plain, np.where((weight >= 0) & (weight <= _LARGEST_WEIGHT), weight, np.nan))
+    return WeightedRows(plain, np.where((weight >= 0) & (weight <= LARGEST_WEIGHT), weight, np.nan))
 
 
-def _plain_rows(batch: Batch) -> ClassRows | NumberRows | RankRows | SetRows | ManyRows | None:
+def _plain_rows(batch: Batch) -> PlainRows | None:
     schema = batch.schema
     if schema.task in {"regression", "forecasting"}:
         empty = np.full(batch.rows, np.nan)

@@ -11,12 +11,16 @@ from watchkeeper.profiles.multilabel import MultilabelOutcome
 from watchkeeper.profiles.outcome import BinaryOutcome, ForecastOutcome, MulticlassOutcome, RegressionOutcome
 from watchkeeper.profiles.ranking import PART_ROWS, WHOLE_ROWS, RankingOutcome
 from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
+from watchkeeper.profiles.weighted_lists import WeightedRankingOutcome
+from watchkeeper.profiles.weighted_many import WeightedManyOutcome
+from watchkeeper.profiles.weighted_sets import WeightedSetOutcome
 from watchkeeper.schema import Schema
 
 PlainOutcome = (
     BinaryOutcome | MulticlassOutcome | RegressionOutcome | RankingOutcome | MultilabelOutcome | ManyClassOutcome
 )
-Outcome = PlainOutcome | WeightedClassOutcome | WeightedNumberOutcome
+_Wrapped = WeightedClassOutcome | WeightedNumberOutcome | WeightedSetOutcome | WeightedManyOutcome
+Outcome = PlainOutcome | _Wrapped
 
 
 def empty_outcome(schema: Schema, part: bool = False) -> Outcome | None:
@@ -25,11 +29,20 @@ def empty_outcome(schema: Schema, part: bool = False) -> Outcome | None:
     ``part`` says that it is of a segment or day, of which there are many: samples are smaller there.
     """
     plain = _plain(schema, part)
-    if schema.weight is None:
-        return plain
+    return plain if schema.weight is None or plain is None else _weighted(plain)
+
+
+def _weighted(plain: PlainOutcome) -> Outcome:
+    """Return the empty outcome with weights beside an empty one without."""
     if isinstance(plain, BinaryOutcome | MulticlassOutcome):
         return WeightedClassOutcome(plain)
-    return WeightedNumberOutcome(plain) if isinstance(plain, RegressionOutcome) else plain
+    if isinstance(plain, RegressionOutcome):
+        return WeightedNumberOutcome(plain)
+    if isinstance(plain, MultilabelOutcome):
+        return WeightedSetOutcome(plain)
+    if isinstance(plain, ManyClassOutcome):
+        return WeightedManyOutcome(plain)
+    return WeightedRankingOutcome(plain.capacity)
 
 
 def _plain(schema: Schema, part: bool) -> PlainOutcome | None:
@@ -53,7 +66,7 @@ def _plain(schema: Schema, part: bool) -> PlainOutcome | None:
 
 def as_part(outcome: Outcome) -> Outcome:
     """Return an outcome of all rows as that of a segment that holds all of them; never the same one."""
-    if isinstance(outcome, ManyClassOutcome):
+    if isinstance(outcome, ManyClassOutcome | WeightedManyOutcome):
         return outcome.within(PART_CLASSES)
     return outcome.within(PART_ROWS) if isinstance(outcome, RankingOutcome) else outcome.copy()
 
@@ -90,8 +103,8 @@ def _check(made: PlainOutcome | None, like: PlainOutcome | None, schema: Schema)
 
 
 def plain_outcome(outcome: Outcome | None) -> PlainOutcome | None:
-    """Return the outcome in which every row counts once: itself, where rows have no weights."""
-    if isinstance(outcome, WeightedClassOutcome | WeightedNumberOutcome):
+    """Return the outcome in which every row counts once: itself, where rows have no weights, and of lists, which keep them."""
+    if isinstance(outcome, _Wrapped):
         plain: PlainOutcome = outcome.plain
         return plain
     return outcome

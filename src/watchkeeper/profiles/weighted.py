@@ -19,7 +19,7 @@ from watchkeeper.profiles.outcome import (
     error_terms,
 )
 from watchkeeper.profiles.rows import MISSING, STRANGE, ClassRows, NumberRows, OutcomeRows, WeightedRows
-from watchkeeper.sketches.kernel import Floats
+from watchkeeper.sketches.kernel import Floats, Int64s
 from watchkeeper.sketches.products import Products
 from watchkeeper.sketches.protocol import array_of, count_of, part_of
 from watchkeeper.sketches.weighted import WeightedHistogram
@@ -198,3 +198,20 @@ class WeightedNumberOutcome(_Weighted):
         if made.terms.size != len(ERROR_TERMS) + 1:
             raise CorruptProfile("an outcome's parts do not fit each other")
         return made
+
+
+def weights_of(state: Mapping[str, Any], counts: Int64s) -> tuple[Floats, Floats]:
+    """Return sums of weights and of their squares of cells that hold so many rows; raises :class:`CorruptProfile`."""
+    sums, squares = (array_of(state, name, np.float64, counts.ndim) for name in ("weights", "squares"))
+    if sums.shape != counts.shape or squares.shape != counts.shape or not weights_fit(sums, squares, counts):
+        raise CorruptProfile("sums of weights and of their squares do not fit the counts of their rows")
+    return sums, squares
+
+
+def weights_fit(sums: Floats, squares: Floats, counts: Int64s) -> bool:
+    """Whether so many weights from 0 on can have these sums, and these sums of squares, but for rounding."""
+    if not np.isfinite(sums).all() or not np.isfinite(squares).all() or (sums < 0).any() or (squares < 0).any():
+        return False
+    with np.errstate(over="ignore"):
+        most, least, whole = squares * counts, sums**2 / (1 + 1e-6) - 1e-300, sums**2
+        return not (np.any(least > most) or np.any(squares / (1 + 1e-6) - 1e-300 > whole))

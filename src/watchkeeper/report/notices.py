@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from watchkeeper.detection.comparison import Comparison
@@ -15,7 +17,7 @@ from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.ranking import RankingOutcome
 from watchkeeper.profiles.segments import SEGMENT_CAP
 from watchkeeper.profiles.tasks import plain_outcome
-from watchkeeper.profiles.weighted import WeightedClassOutcome, WeightedNumberOutcome
+from watchkeeper.profiles.weighted_lists import WeightedRankingOutcome
 
 _MOST = 8
 _BINS = "segment_bins."
@@ -122,11 +124,15 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
 def _of_weights(profile: Profile, side: str) -> list[str]:
     if profile.schema.weight is None:
         return []
-    if not isinstance(profile.outcome, WeightedClassOutcome | WeightedNumberOutcome):
-        return [f"Weights are not used for the task {profile.schema.task!r}: every row counts once."]
-    found = ["Metrics are weighted; columns, curves and confusion matrices count every row once."]
-    if profile.outcome.unweighted:
-        found.append(f"In {side}, {profile.outcome.unweighted} rows have no weight from 0 to 1e20: they weigh nothing.")
+    outcome: Any = profile.outcome
+    if outcome is None:
+        return ["Weights are not used without a task: every row counts once."]
+    if isinstance(outcome, WeightedRankingOutcome):
+        found = ["Metrics are weighted: a list weighs the mean of its rows' weights. Columns count every row once."]
+    else:
+        found = ["Metrics are weighted; columns, curves and confusion matrices count every row once."]
+    if outcome.unweighted:
+        found.append(f"In {side}, {outcome.unweighted} rows have no weight from 0 to 1e20: they weigh nothing.")
     return found
 
 
