@@ -11,7 +11,9 @@ import pytest
 
 from watchkeeper.profiles.many import ManyClassOutcome
 from watchkeeper.profiles.ranking import NO_LIMIT, RankingOutcome
-from watchkeeper.profiles.rows import ManyRows, RankRows
+from watchkeeper.profiles.rows import ManyRows, RankRows, WeightedRows
+from watchkeeper.profiles.weighted_lists import WeightedRankingOutcome
+from watchkeeper.profiles.weighted_many import WeightedManyOutcome
 from watchkeeper.sketches.categories import hash_texts
 from watchkeeper.sketches.weighted import WeightedHistogram
 from watchkeeper.testing import LawBroken, check_laws
@@ -50,6 +52,28 @@ class ForgetsToCoarsen(WeightedHistogram):
         return placed
 
 
+class ForgetsToAlign(WeightedManyOutcome):
+    """Adds sums by place, whichever classes stand there."""
+
+    @classmethod
+    def merged(cls, parts: Sequence[Any]) -> Any:
+        made = super().merged(parts)
+        made.weights = np.zeros((len(made.plain.hashes), 3))
+        for part in parts:
+            size = min(len(made.weights), len(part.weights))
+            made.weights[:size] += part.weights[:size]
+        return made
+
+
+class LeavesWeights(WeightedRankingOutcome):
+    """Orders rows, and leaves their weights where they came."""
+
+    def _settle(self, parts: Sequence[Any]) -> None:
+        weight = np.concatenate([part.weight for part in parts])
+        super()._settle(parts)
+        self.weight = weight[: len(self.query)]
+
+
 def rank_rows() -> RankRows:
     rng = np.random.default_rng(8)
     none = np.zeros(N, dtype=bool)
@@ -78,10 +102,24 @@ def weighing() -> tuple[list[Callable[[Any], object]], Callable[[Any], object]]:
     return [lambda h, p=p: h.update(values[p], weights[p]) for p in pieces], lambda h: h.update(values, weights)
 
 
+def weighed(rows: Any) -> WeightedRows:
+    return WeightedRows(rows, np.random.default_rng(9).gamma(1, 1, N))
+
+
+def weighted_many(capacity: int) -> WeightedManyOutcome:
+    return WeightedManyOutcome(ManyClassOutcome(capacity))
+
+
+def forgets_to_align(capacity: int) -> WeightedManyOutcome:
+    return ForgetsToAlign(ManyClassOutcome(capacity))
+
+
 CASES: list[tuple[Any, Any, Any, tuple[Any, ...]]] = [
     (RankingOutcome, ForgetsLimit, lambda: adding(rank_rows()), (200,)),
     (ManyClassOutcome, KeepsFirstComers, lambda: adding(many_rows()), (30,)),
     (WeightedHistogram, ForgetsToCoarsen, weighing, ()),
+    (weighted_many, forgets_to_align, lambda: adding(weighed(many_rows())), (30,)),
+    (WeightedRankingOutcome, LeavesWeights, lambda: adding(weighed(rank_rows())), (200,)),
 ]
 
 

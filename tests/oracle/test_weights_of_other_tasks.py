@@ -1,4 +1,4 @@
-"""Weighted sets of labels, thousands of classes and ranked lists, against scikit-learn's ``sample_weight`` and means of lists."""
+"""Weighted sets of labels, thousands of classes and ranked lists against scikit-learn's ``sample_weight``."""
 
 from __future__ import annotations
 

@@ -95,6 +95,25 @@ def test_a_value_left_out_is_refused(task: str, path: tuple[str | int, ...]) -> 
         Profile.from_bytes(codec.encode(made))
 
 
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [("weighted many classes", "weights"), ("weighted many classes", "totals"), ("weighted multilabel", "squares")],
+)
+def test_weights_that_no_rows_have_are_refused(task: str, name: str) -> None:
+    made = copy.deepcopy(genuine(task).state())
+    made["outcome"][name][..., -1] *= 1e6
+    with pytest.raises(CorruptProfile, match="weights"):
+        Profile.from_bytes(codec.encode(made))
+
+
+@pytest.mark.parametrize("weight", [-1.0, np.inf, 1e21])
+def test_a_list_has_no_weight_that_rows_cannot_have(weight: float) -> None:
+    made = copy.deepcopy(genuine("weighted ranking").state())
+    made["outcome"]["weight"][0] = weight
+    with pytest.raises(CorruptProfile, match="weights"):
+        Profile.from_bytes(codec.encode(made))
+
+
 @pytest.mark.parametrize("task", SCHEMAS)
 def test_bytes_come_back(task: str) -> None:
     data = genuine(task).to_bytes()

@@ -101,13 +101,13 @@ def _of_outcome(profile: Profile, side: str) -> list[str]:
             )
         return found
     if isinstance(outcome, RankingOutcome):
-        return _of_lists(outcome, side)
+        return found + _of_lists(outcome, side)
     if isinstance(outcome, ManyClassOutcome):
         if outcome.sampled:
             found.append(f"In {side}, F1 is that of {len(outcome.names):,} classes, drawn by hash; there are more.")
         return found
     if isinstance(outcome, MultilabelOutcome):
-        return _of_sets(outcome, side)
+        return found + _of_sets(outcome, side)
     if outcome.strange:
         known = ", ".join(profile.schema.classes[:5])
         found.append(f"In {side}, {outcome.strange} rows have a label or prediction of no known class ({known}).")
@@ -125,8 +125,6 @@ def _of_weights(profile: Profile, side: str) -> list[str]:
     if profile.schema.weight is None:
         return []
     outcome: Any = profile.outcome
-    if outcome is None:
-        return ["Weights are not used without a task: every row counts once."]
     if isinstance(outcome, WeightedRankingOutcome):
         found = ["Metrics are weighted: a list weighs the mean of its rows' weights. Columns count every row once."]
     else:
