@@ -15,6 +15,7 @@ PARTS = {
     "intervals": "how often 95 % intervals hold the truth, by metric, size, skill and prevalence",
     "macro": "the same for averages over classes that rest on the least",
     "tasks": "the same for lists, sets of labels, weighted rows, best thresholds and folds",
+    "weights": "the same for weighted sets of labels, many classes and lists",
     "drift_null": "B2: shuffled rows of a real table that are taken for drift",
     "relevant": "B3: at 100,000 rows, shifts that matter and shifts that do not",
     "units": "changes of units that are named, and those that are made up",

@@ -79,13 +79,7 @@ def table(
     names: tuple[str, ...], draw: Callable[[np.random.Generator, int], list[Estimate]], truth: list[float]
 ) -> None:
     """Print the lines of one task."""
-    control = (
-        names.index("subset_accuracy")
-        if "subset_accuracy" in names
-        else names.index(MANY[0])
-        if MANY[0] in names
-        else None
-    )
+    control = next((place for place, name in enumerate(names) if name in {"subset_accuracy", "accuracy"}), None)
     unit = "lists" if names is LISTS else "rows"
     for rows in (200, 2_000) if unit == "rows" else (100, 1_000):
 

@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 
 import watchkeeper as wk
 from watchkeeper.detection.performance import days_of
-from watchkeeper.metrics.estimate import Estimate
+from watchkeeper.metrics.estimate import Estimate, wilson
 from watchkeeper.metrics.names import TASKS
 from watchkeeper.profiles.many import WHOLE_CLASSES
 from watchkeeper.profiles.profile import Profile
@@ -224,3 +224,25 @@ def test_intervals_rest_on_effective_units() -> None:
         narrow.append(abs(found.value - 0.8) <= 1.96 * math.sqrt(0.16 / 300))
     assert np.mean(held) > 0.89
     assert np.mean(narrow) < 0.85
+
+
+@pytest.mark.parametrize("task", ["sets", "many"])
+def test_a_share_is_no_surer_than_its_worth(task: str) -> None:
+    """The few rows that are wrong weigh little: the estimated variance is far below that of as many rows."""
+    n, wrong = 400, np.arange(400) % 20 == 0
+    weight = np.where(wrong, 0.1, 1.0)
+    said = np.where(wrong, "art", "chess")
+    profile = profiled(task, {"y": ["chess"] * n, "p": said, "w": weight, "t": when(n)})
+    found = all_of(profile)["subset_accuracy" if task == "sets" else "accuracy"]
+    value, worth = 1 - weight[wrong].sum() / weight.sum(), weight.sum() ** 2 / (weight**2).sum()
+    assert found.value == pytest.approx(value)
+    assert found.low <= wilson(value, worth)[0] + 1e-4
+    assert found.low < wilson(value, 9 * worth)[0] - 0.005  # what the estimated variance alone would give
+
+
+def test_the_report_by_class_takes_days(rng: np.random.Generator) -> None:
+    rows = sets(rng, 2000)[0]
+    bad = np.arange(2000) % 9 < 3
+    rows["p"] = [text if not worse else "" for text, worse in zip(rows["p"], bad, strict=True)]
+    weighted, plain = (wk.classification_report(profiled("sets", rows, **given)) for given in ({}, {"weight": None}))
+    assert weighted.to_dict() == plain.to_dict()

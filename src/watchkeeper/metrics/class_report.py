@@ -148,7 +148,7 @@ def _of_labels(profile: Profile, outcome: MultilabelOutcome) -> ClassificationRe
     rows = outcome.terms.count
     if rows == 0:
         raise InputError("No row of the profile has both a label and a prediction: there is nothing to report.")
-    days = [day for _, day in profile.timeline.items()] if profile.timeline is not None else []
+    days = [plain_outcome(day) for _, day in profile.timeline.items()] if profile.timeline is not None else []
     known = [day for day in days if isinstance(day, MultilabelOutcome) and day.terms.count]
     present = np.flatnonzero(outcome.labels.sum(axis=1))
     lines = [

@@ -44,10 +44,14 @@ def share_of_sums(sums: Floats, products: Floats, counted: int, blocks: Sequence
         return UNKNOWN
     value = float(sums[1]) / total
     gradient = np.array([-value, 1.0]) / total
-    rows = of_share(float(gradient @ products @ gradient), n, counted)
+    rows = of_weighted(float(gradient @ products @ gradient), n, counted, value * (1 - value))
     return smooth_estimate(value, gradient, rows, blocks, n, "share")
 
 
-def of_share(variance: float, n: int, counted: int) -> float | Influence:
-    """Return what ``counted`` rows, worth ``n``, say of a share: where weights differ, its variance is estimated."""
-    return Influence(variance * n / (n - 1), n - 1.0) if 1 < n < counted else variance
+def of_weighted(variance: float, n: int, counted: int, least: float = 0.0) -> float | Influence:
+    """Return what ``counted`` rows, worth ``n``, say of a share or the like: where weights differ, its variance is estimated.
+
+    ``least`` is the variance of one row, by the value alone. Near 0 and 1 the estimate rests on a few rows, which happen to
+    weigh little or much, so that it is never taken to be less than that of ``n`` rows.
+    """
+    return Influence(max(variance * n, least) / (n - 1), n - 1.0) if 1 < n < counted else variance

@@ -15,7 +15,7 @@ import numpy as np
 from watchkeeper.metrics import classification as plain
 from watchkeeper.metrics.basis import effective_rows, of_matrix, over_classes
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, Scale, interval, smooth_estimate
-from watchkeeper.metrics.means import of_share
+from watchkeeper.metrics.means import of_weighted
 from watchkeeper.profiles.outcome import ERROR_TERMS, BinaryOutcome
 from watchkeeper.profiles.weighted import LOSS_TERMS, WeightedClassOutcome, WeightedNumberOutcome
 from watchkeeper.sketches.kernel import Floats
@@ -47,7 +47,8 @@ def class_metric(name: str, outcome: WeightedClassOutcome, days: Sequence[Weight
     blocks = [day.matrix.ravel() for day in days if day.matrix.any()]
     n = effective_rows(float((matrix * among).sum()), float((squares * among).sum()))
     variance = float((squares * gradient**2).sum())
-    rows = of_share(variance, n, int((plain.confusion_matrix(outcome.plain) * among).sum()))
+    counted, least = int((plain.confusion_matrix(outcome.plain) * among).sum()), value * (1 - value)
+    rows = of_weighted(variance, n, counted, least if scale == "share" else 0.0)
     found = smooth_estimate(value, gradient.ravel(), rows, blocks, n, scale)
     return replace(found, basis=of_matrix(name, matrix, squares) if mask is None else None) if found.known else found
 

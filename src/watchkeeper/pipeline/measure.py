@@ -15,6 +15,7 @@ from watchkeeper.metrics.names import QUALITY, SEGMENT_METRICS, TASKS
 from watchkeeper.profiles.column import NumericColumn
 from watchkeeper.profiles.outcome import BinaryOutcome, MulticlassOutcome
 from watchkeeper.profiles.profile import Profile
+from watchkeeper.profiles.tasks import plain_outcome
 from watchkeeper.report.tables import comparison_rows, coverage_by_segment, measurement_row
 
 IMPROBABLE = "improbable_share"
@@ -109,7 +110,7 @@ def _service(profile: Profile, seconds: float) -> Iterator[dict[str, Any]]:
     """Yield traffic, latency in seconds, the share of calls that failed, and what the process used."""
     traffic = Estimate(profile.rows / seconds, math.nan, math.nan, profile.rows)
     yield measurement_row("throughput", traffic, UNKNOWN, None, "rows/s")
-    schema, outcome = profile.schema, profile.outcome
+    schema, outcome = profile.schema, plain_outcome(profile.outcome)
     if isinstance(outcome, BinaryOutcome | MulticlassOutcome):
         if outcome.improbable:
             share = share_estimate(outcome.improbable, outcome.rows - outcome.scoreless)
