@@ -12,6 +12,7 @@ from traffic import TARGET
 
 import watchkeeper as wk
 from watchkeeper.metrics.names import TASKS
+from watchkeeper.pipeline.measure import IMPROBABLE, NUMBERS, measure
 from watchkeeper.pipeline.pipeline import Pipeline
 from watchkeeper.pipeline.values import MeasurementQuery
 
@@ -89,3 +90,10 @@ def test_a_task_through_the_service(task: str, tmp_path: Path) -> None:
 
 def labels(rows: dict[str, list[Any]]) -> dict[str, Any]:
     return {"labels": [{"id": rows["id"][i], "label": rows["label"][i]} for i in range(ROWS)]}
+
+
+def test_a_weighted_model_says_which_scores_cannot_be() -> None:
+    rows = {"y": [0, 1] * 50, "s": [0.5] * 98 + [7.5] * 2, "w": [1.0] * 100}
+    schema = wk.Schema(task="binary", target="y", score="s", weight="w", positive=1)
+    found = {row.metric: row.numbers[NUMBERS.index("value")] for row in measure(wk.profile(rows, schema), None, 60.0)}
+    assert found[IMPROBABLE] == pytest.approx(0.02)
