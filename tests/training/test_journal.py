@@ -10,6 +10,7 @@ import pytest
 
 from watchkeeper.errors import SourceNotFound, UnreadableSource
 from watchkeeper.training.journal import Journal, read_journal
+from watchkeeper.training.reading.sources import read_runs
 from watchkeeper.training.run import Event, Layer, Run
 from watchkeeper.training.watching import Watching
 
@@ -60,3 +61,19 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(UnreadableSource, match="empty"):
         read_journal(tmp_path / "empty.jsonl")
+
+
+def test_a_second_run_of_a_name_stands_beside_the_first(tmp_path: Path) -> None:
+    for _ in range(3):
+        diverging(tmp_path / "trial.jsonl").close()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["trial-2.jsonl", "trial-3.jsonl", "trial.jsonl"]
+    contents = {p.read_bytes() for p in tmp_path.iterdir()}
+    assert len(contents) == 1
+
+
+def test_runs_that_nobody_named_go_by_their_files(tmp_path: Path) -> None:
+    for name in ("a/run", "b/run", "b/other"):
+        watching = Watching(Run(), [Journal(tmp_path / f"{name}.jsonl")], quiet=True)
+        watching.loss(0, 1.0)
+        watching.close()
+    assert [w.run.name for w in read_runs(tmp_path)] == ["a/run", "other", "b/run"]

@@ -208,7 +208,7 @@ def test_nan_in_a_batch_is_told_from_nan_in_the_model() -> None:
 
     first = found(watched(mlp(), CE, 6, data), "non_finite")[0]
     assert (first.step, first.layer) == (4, "0")
-    assert "look at the batch" in first.words
+    assert "comes into module" in first.words
 
 
 class Root(nn.Module):

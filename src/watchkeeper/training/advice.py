@@ -24,7 +24,8 @@ ADVICE: dict[str, str] = {
     "plateau": "Lower the learning rate (by ten), or stop: this may be all that there is to learn.",
     "oscillation": "Lower the learning rate, use larger batches or momentum, and shuffle the rows.",
     "overfitting": "Stop at the best step and restore its weights; more data, regularisation or a smaller model help.",
-    "high_bias": "The model cannot even fit its training rows: a larger model, better features, less regularisation, longer.",
+    "high_bias": "The model cannot even fit its training rows. Try a larger model, better features, less regularisation or a "
+    "longer training, once the learning rate and the gradients are right.",
     "high_variance": "More rows, regularisation or a smaller model.",
     "label_noise": "Look at the rows with the greatest losses: labels may be wrong.",
     "leakage": "Take the rows or the feature out, and split again.",
@@ -39,6 +40,7 @@ ADVICE: dict[str, str] = {
     "train_eval_gap": "Batch normalisation or dropout makes the model another one in evaluation: check the running "
     "statistics (their momentum, the size of batches) and the mode.",
     "mixed_precision": "Use a GradScaler with float16, or bfloat16; a scale that goes on falling means overflows in each step.",
+    "not_told": "Call watch.step(loss) after each optimizer.step(); without it nothing is recorded.",
     "no_step": "Call optimizer.step(). A gradient scaler skips it while gradients overflow: begin with a smaller scale "
     "(65,536 is usual), and let it halve (backoff_factor=.5).",
     "over_regularised": "Lower the weight decay (1e-4 to 1e-1 is usual, less where it is added to the gradient).",

@@ -138,6 +138,9 @@ class Findings:
     def __len__(self) -> int:
         return len(self._found)
 
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self)) or "nothing found"
+
     @property
     def diagnosis(self) -> Finding | None:
         """What most likely explains the rest: a cause before its workings, these before what comes of them; None: all is well.

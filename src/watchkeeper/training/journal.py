@@ -21,10 +21,7 @@ HELD = 100
 
 
 class Journal:
-    """Writes a run to a file, a line a row.
-
-    A file of that name is replaced; the run of before is not mixed with this one.
-    """
+    """Writes a run to a file, a line a row. Where a file of that name is there, this one's name ends in ``-2``, ``-3``, ..."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -36,7 +33,7 @@ class Journal:
         if self._file is None:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._path.open("w", encoding="utf-8")
+                self._file = self._open()
             except OSError as error:
                 raise Unwritable(str(self._path), str(error)) from error
             self._write({"format": FORMAT, "run": _head(run)})
@@ -45,6 +42,15 @@ class Journal:
         if self._held >= HELD and self._file is not None:
             self._file.flush()
             self._held = 0
+
+    def _open(self) -> TextIO:
+        wanted, number = self._path, 1
+        while True:
+            try:
+                return self._path.open("x", encoding="utf-8")
+            except FileExistsError:
+                number += 1
+                self._path = wanted.with_stem(f"{wanted.stem}-{number}")
 
     def _write(self, content: dict[str, Any]) -> None:
         assert self._file is not None

@@ -32,6 +32,7 @@ SEEN = (
     Seen("rank_desync", "critical"),
     Seen("mixed_precision", "warning"),
     Seen("no_step", "warning"),
+    Seen("not_told", "warning"),
     Seen("leakage", "warning"),
     Seen("split_shift", "warning"),
     Seen("input_scale", "warning"),

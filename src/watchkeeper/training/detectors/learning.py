@@ -103,7 +103,11 @@ class NotLearning:
         worse |= whole.last - 2 * whole.error > self.above * constant and trend(values[fifth:]) > FALLING
         if not (still or worse):
             return
-        than = f"no better than a constant prediction ({constant:.4g})" if worse else f"what it was ({whole.first:.4g})"
+        than = f"what it was ({whole.first:.4g})"
+        if worse:
+            than = f"no better than a constant prediction ({constant:.4g})"
+        elif whole.last > whole.first + 0.05 * abs(whole.first):
+            than = f"above what it was ({whole.first:.4g})"
         yield Finding(
             self.problem, run.step, f"After {count:,} steps the loss is {whole.last:.4g}, {than}.",
             "critical" if worse and still else "warning" if run.loss not in {None, "other"} else "info",

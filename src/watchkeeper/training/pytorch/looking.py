@@ -235,9 +235,9 @@ class Looking:
             self._diagnosed = step
         if module is not None:
             given = module.removeprefix("the input of ")
-            words = f"The first output that is not finite is that of {module}."
+            words = f"The first output that is not finite is that of module {module!r}."
             if given != module:
-                words = f"What comes into {given} is not finite already: look at the batch."
+                words = f"What comes into module {given!r} is not finite already."
             return Event("non_finite", step, given, numbers, words)
         if not layers:
             return None

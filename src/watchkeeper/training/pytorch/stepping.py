@@ -235,6 +235,11 @@ class Stepping:
         found = norms([g for _, g in known])
         return [n for (n, _), norm in zip(known, found, strict=True) if not math.isfinite(float(norm))]
 
+    @property
+    def hooked(self) -> bool:
+        """Whether hooks on optimizers are in place."""
+        return bool(self._handles)
+
     def unhook(self) -> None:
         """Take the hooks away."""
         for handle in self._handles:

@@ -373,6 +373,9 @@ class Watch:
 
     def close(self) -> None:
         """End the watch: take the hooks away, wait for what is on its way, judge the run, close the sinks."""
+        if self._step == 0 and not self._losses and self._stepping.stepped and self._stepping.hooked:
+            words = "The optimizer took steps, and watch.step(loss) was never called."
+            self._watching.note(Event("not_told", 0, words=words))
         self._unhook()
         self._arrive()
         self._watching.close()

@@ -12,10 +12,12 @@ from watchkeeper.training.reading.roles import Columns
 from watchkeeper.training.reading.tables import read_csv, read_records
 from watchkeeper.training.reading.tensorboard import MARK, read_events
 from watchkeeper.training.reading.trainer import FILE, read_trainer
+from watchkeeper.training.run import Run
 from watchkeeper.training.watching import Watching
 
 _PARTS = {"train", "training", "validation", "val", "valid", "eval", "test"}
 """Folders of one run in which parts of it write their own event files, as Keras does."""
+DEFAULT = Run().name
 KNOWN = (
     "a journal of wk.watch (.jsonl), a TensorBoard event file or log folder, a trainer_state.json of Transformers, "
     "or a CSV or JSON lines of steps"
@@ -48,6 +50,7 @@ def read_runs(path: str | Path, columns: Columns | None = None) -> list[Watching
     found = [replay(read_events(name, files), columns) for name, files in _logs(path)]
     others = [p for p in sorted(path.iterdir()) if p.name == FILE or (p.suffix in {".jsonl", ".csv"} and p.is_file())]
     found += [_read_file(p, columns) for p in others]
+    found = found or [_read_file(p, columns) for p in sorted(path.glob("*/*.jsonl"))]
     if not found:
         raise UnreadableSource(str(path), f"there is no run in it. A run is {KNOWN}.")
     return found
@@ -65,6 +68,8 @@ def _read_file(path: Path, columns: Columns) -> Watching:
     if not _is_journal(path):
         return replay(read_records(path, columns.step), columns)
     watching = read_journal(path)
+    if watching.run.name == DEFAULT:  # nobody named it: the file or its folder tells it from others
+        watching.run.name = path.stem if path.stem != DEFAULT else f"{path.resolve().parent.name}/{DEFAULT}"
     if not watching.run.facts.get("ended"):
         watching.look()
     return watching
