@@ -10,8 +10,11 @@ HEAVY = frozenset(
     f"test_{name}.py"
     for name in (
         "boosting_callbacks",
+        "event_files_of_tensorboard",
         "keras_callback",
         "lightning_callback",
+        "logs_of_frameworks",
+        "sinks_of_others",
         "tensorflow_loop",
         "transformers_callback",
         "tuning",

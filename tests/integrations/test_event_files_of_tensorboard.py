@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from watchkeeper.training.reading.sources import read_runs
 from watchkeeper.training.reading.tensorboard import scalars
 
 pytestmark = pytest.mark.integrations
-torch = pytest.importorskip("torch")
-accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-SummaryWriter = pytest.importorskip("torch.utils.tensorboard").SummaryWriter
+torch = importlib.import_module("torch")
+accumulator = importlib.import_module("tensorboard.backend.event_processing.event_accumulator")
+SummaryWriter = importlib.import_module("torch.utils.tensorboard").SummaryWriter
 
 
 def written(folder: Path, steps: int = 200) -> Path:

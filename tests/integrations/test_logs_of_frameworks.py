@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def rows(n: int = 512) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 
 def test_the_state_of_a_trainer_of_transformers(tmp_path: Path) -> None:
-    transformers = pytest.importorskip("transformers")
+    transformers = importlib.import_module("transformers")
     import torch
 
     class Net(torch.nn.Module):
@@ -56,7 +57,7 @@ def test_the_state_of_a_trainer_of_transformers(tmp_path: Path) -> None:
 
 
 def test_the_loggers_of_keras(tmp_path: Path) -> None:
-    keras = pytest.importorskip("keras")
+    keras = importlib.import_module("keras")
     if keras.backend.backend() != "tensorflow":
         pytest.skip("the loggers of Keras 3 fail on tensors of PyTorch; see make test-integrations")
     x, y = rows()
@@ -74,7 +75,7 @@ def test_the_loggers_of_keras(tmp_path: Path) -> None:
 
 
 def test_the_loggers_of_lightning(tmp_path: Path) -> None:
-    lightning = pytest.importorskip("lightning.pytorch")
+    lightning = importlib.import_module("lightning.pytorch")
     import torch
     from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ def train(sink: Sink, layers: int = 2) -> Watching:
 
 
 def test_tensorboard_has_the_run(tmp_path: Path) -> None:
-    pytest.importorskip("torch.utils.tensorboard")
+    importlib.import_module("torch.utils.tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     from watchkeeper.integrations.tensorboard import TensorBoardSink
@@ -61,7 +62,7 @@ def test_tensorboard_has_the_run(tmp_path: Path) -> None:
 
 
 def test_a_writer_that_is_handed_in_stays_open(tmp_path: Path) -> None:
-    pytest.importorskip("torch.utils.tensorboard")
+    importlib.import_module("torch.utils.tensorboard")
     from torch.utils.tensorboard import SummaryWriter
 
     from watchkeeper.integrations.tensorboard import TensorBoardSink
@@ -82,7 +83,7 @@ def _tags(folder: Path) -> list[str]:
 
 @pytest.fixture
 def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    mlflow = pytest.importorskip("mlflow")
+    mlflow = importlib.import_module("mlflow")
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     mlflow.set_tracking_uri((tmp_path / "store").as_uri())
@@ -129,7 +130,7 @@ def test_mlflow_that_is_away_stops_no_training_and_is_said(client: Any) -> None:
 
 
 def test_mlflow_gets_no_more_at_once_than_it_takes() -> None:
-    pytest.importorskip("mlflow")
+    importlib.import_module("mlflow")
     from watchkeeper.integrations.mlflow import MLflowSink
 
     calls: list[tuple[int, int]] = []
