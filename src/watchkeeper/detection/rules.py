@@ -61,6 +61,9 @@ class ColumnRules:
         """Read the rules of one column; raises :class:`UnknownKey` or :class:`InvalidSchema`."""
         given = _mapping(values, where, [f.name for f in fields(cls)])
         made = {key: _value(key, value, f"{where}, {key}") for key, value in given.items()}
+        least, most = made.get("minimum"), made.get("maximum")
+        if least is not None and most is not None and least > most:
+            raise InvalidSchema(f"{where}: the minimum, {least!r}, is above the maximum, {most!r}. Exchange them.")
         return cls(**made)
 
 
