@@ -178,7 +178,8 @@ def check(
     expected = _rules(rules)
     side = _open(data, "the data", None)
     made = side if isinstance(side, Profile) else _for_rules(side, expected, progress)
-    return RuleReport(made.name, made.rows, expected, check_rules(made, expected))
+    names = () if isinstance(side, Profile) else side.schema.names
+    return RuleReport(made.name, made.rows, expected, check_rules(made, expected, names))
 
 
 def _rules(rules: Rules | Mapping[str, Any] | str | os.PathLike[str]) -> Rules:

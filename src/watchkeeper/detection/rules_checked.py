@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.special import bdtrc
 
 from watchkeeper.detection.rules import ColumnRules, Rules
 from watchkeeper.detection.verdict import Evidence, Verdict, VerdictName
+from watchkeeper.errors import nearest
 from watchkeeper.metrics import quality, uniqueness
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate, share_estimate
 from watchkeeper.profiles.column import CategoricalColumn, Column, DatetimeColumn
@@ -36,7 +37,7 @@ class RuleCheck:
     found
         The share that breaks it; unknown where it cannot be told.
     broken
-        What is wrong, where it is no matter of shares: the column is missing, or of another type.
+        What is wrong, as a sentence, where it is no matter of shares: the column is missing, or of another kind.
     """
 
     column: str | None
@@ -46,18 +47,18 @@ class RuleCheck:
     broken: str | None = None
 
 
-def check_rules(profile: Profile, rules: Rules) -> list[tuple[RuleCheck, Verdict]]:
-    """Return every rule with its verdict, in the order of the file.
+def check_rules(profile: Profile, rules: Rules, names: Iterable[str] = ()) -> list[tuple[RuleCheck, Verdict]]:
+    """Return every rule with its verdict, in the order of the file; ``names`` are columns that the profile leaves out.
 
     *critical*: broken, and more clearly than chance would show in a table that just keeps the rule (an exact binomial test at
     5 % over all rules together; a bound of 0 is broken by one row). *not enough data*: beyond the bound, but with so few rows
     that may be chance; or nothing to check. *ok*: kept. Rows are taken as independent.
     """
-    checks = list(_checks(profile, rules))
+    checks = list(_checks(profile, rules, [*profile.schema.kinds, *names]))
     return [(check, _verdict(check, ALPHA / len(checks))) for check in checks]
 
 
-def _checks(profile: Profile, rules: Rules) -> Iterator[RuleCheck]:
+def _checks(profile: Profile, rules: Rules, names: list[str]) -> Iterator[RuleCheck]:
     if rules.duplicate_share is not None:
         yield RuleCheck(None, "duplicate_share", rules.duplicate_share, uniqueness.duplicate_share(profile))
     for name, told in rules.columns.items():
@@ -66,14 +67,19 @@ def _checks(profile: Profile, rules: Rules) -> Iterator[RuleCheck]:
             continue  # ids have no state of their own; what repeats of them, duplicate_share says
         if column is None or (told.optional and column.nulls == column.rows and column.rows):
             if not told.optional:
-                yield RuleCheck(name, "type", 0.0, UNKNOWN, "is not there")
+                yield RuleCheck(name, "type", 0.0, UNKNOWN, _missing(name, names))
             continue
         kind = profile.schema.kinds[name]
         if told.type is not None:
-            wrong = None if kind == told.type else f"is {kind}, not {told.type}"
+            wrong = None if kind == told.type else f"{name} is {kind}, not {told.type}."
             yield RuleCheck(name, "type", 0.0, share_estimate(int(wrong is not None), 1), wrong)
         for rule, bound, found in _shares(column, told):
             yield RuleCheck(name, rule, bound, found)
+
+
+def _missing(name: str, names: list[str]) -> str:
+    near = nearest(name, names)
+    return f"There is no column {name}" + (f"; did you mean {near}?" if near else ".")
 
 
 def _shares(column: Column, told: ColumnRules) -> Iterator[tuple[str, float, Estimate]]:

@@ -81,7 +81,7 @@ def rule_words(check: RuleCheck, verdict: Verdict, rules: Rules) -> str:
     """Return what became of one rule."""
     name = check.column or ""
     if check.broken is not None:
-        return f"{name} {check.broken}."
+        return check.broken
     told = rules.columns.get(name, ColumnRules())
     if check.rule == "type":
         return f"{name} is {told.type}."
