@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rich.console import Console
 
 import watchkeeper as wk
 from watchkeeper.errors import InvalidSchema
@@ -24,3 +25,20 @@ def test_a_column_that_is_not_there_is_told_with_the_nearest() -> None:
     said = {"type": ("critical", "There is no column agee; did you mean age?")}
     assert words(data, {"agee": {"minimum": 3}}) == said == words(wk.profile(data), {"agee": {"minimum": 3}})
     assert words(data, {"zzzz": {"minimum": 3}}) == {"type": ("critical", "There is no column zzzz.")}
+
+
+def drawn(rules: dict[str, object]) -> str:
+    console = Console(width=120, no_color=True, highlight=False)
+    with console.capture() as capture:
+        console.print(wk.check({"age": [20.0, 30.0] * 50}, {"columns": rules}).to_terminal())
+    return capture.get()
+
+
+def test_where_all_rules_are_kept_no_empty_table_is_drawn() -> None:
+    kept = "the data: 100 rows against 1 rule\nThe rule is kept.\n"
+    assert drawn({"age": {"minimum": 3}}) == kept
+    assert drawn({"age": {"minimum": 3, "null_share": 0}}).endswith("2 rules\n2 of 2 rules are kept.\n")
+    broken = drawn({"age": {"minimum": 25}})
+    assert broken.startswith("the data: 100 rows against 1 rule\n")
+    assert "what was found" in broken
+    assert "lies outside 25 to ∞" in broken

@@ -13,7 +13,7 @@ from watchkeeper.report.printing import STYLES, printable
 from watchkeeper.report.words import number
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
 Checked = tuple[RuleCheck, Verdict]
 _WHAT = {
@@ -66,11 +66,11 @@ class RuleReport:
         """Return the whole report as JSON."""
         return json.dumps(self.to_dict(), indent=indent, ensure_ascii=False, allow_nan=False)
 
-    def to_terminal(self) -> Table:
+    def to_terminal(self) -> RenderableType:
         """Return what :mod:`rich` prints: rules that are broken first."""
-        return rule_table(
-            self.checked, self.rules, f"{self.name}: {self.rows:,} rows against {len(self.checked)} rules"
-        )
+        many = "" if len(self.checked) == 1 else "s"
+        title = f"{self.name}: {self.rows:,} rows against {len(self.checked)} rule{many}"
+        return rule_table(self.checked, self.rules, title)
 
     def __repr__(self) -> str:
         rows = rule_rows(self.checked, self.rules)
@@ -117,16 +117,15 @@ def rule_rows(checked: Sequence[Checked], rules: Rules) -> list[dict[str, Any]]:
     ]
 
 
-def rule_table(checked: Sequence[Checked], rules: Rules, title: str, most: int = 40) -> Table:
+def rule_table(checked: Sequence[Checked], rules: Rules, title: str, most: int = 40) -> RenderableType:
     """Return a table of rules, those that are broken first; of those that are kept only the number."""
     from rich import box
+    from rich.console import Group
     from rich.markup import escape
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(
-        title=escape(printable(title)), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
-    )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in ("column", "rule", "", "what was found"):
         table.add_column(heading, overflow="fold")
     ranked = sorted(checked, key=lambda item: _RANK.get(item[1].name, 0))
@@ -135,7 +134,13 @@ def rule_table(checked: Sequence[Checked], rules: Rules, title: str, most: int =
         chip = Text(verdict.name, style=STYLES[verdict.name])
         said = escape(printable(rule_words(check, verdict, rules)))
         table.add_row(escape(printable(check.column or "all rows")), check.rule, chip, said)
-    table.caption = f"{len(checked) - len(told)} of {len(checked)} rules are kept" + (
-        f"; {len(told) - most} more are not" if len(told) > most else ""
-    )
-    return table
+    kept = _kept_words(len(checked), len(checked) - len(told))
+    table.caption = f"{kept}; {len(told) - most} more are not" if len(told) > most else kept
+    head = Text(printable(title), style="bold")
+    return Group(head, table) if told else Group(head, f"{kept}.")
+
+
+def _kept_words(count: int, kept: int) -> str:
+    if count == 1:
+        return "The rule is kept" if kept else "The rule is not kept"
+    return f"{kept} of {count} rules are kept"
