@@ -41,4 +41,33 @@ def test_where_all_rules_are_kept_no_empty_table_is_drawn() -> None:
     broken = drawn({"age": {"minimum": 25}})
     assert broken.startswith("the data: 100 rows against 1 rule\n")
     assert "what was found" in broken
-    assert "lies outside 25 to ∞" in broken
+    assert "lies outside 25.00 to ∞" in broken
+
+
+PROSE = {"comment": [f"It came {i} days late" for i in range(100)], "age": ["n/a"] * 10 + ["30"] * 90}
+
+
+def test_a_type_is_broken_by_values_that_cannot_be_read_as_it() -> None:
+    said = words(PROSE, {"comment": {"type": "numeric", "maximum": 3}})
+    assert said["type"] == ("critical", "No value of comment is a number.")
+    assert wk.check(PROSE, {"columns": {"comment": {"type": "numeric", "maximum": 3}}}).exit_code() == 2
+    said = words(PROSE, {"age": {"type": "numeric", "null_share": 0}})
+    assert said["type"] == ("critical", "10 % of age is no number; none may.")
+    assert said["null_share"][0] == "ok"
+    assert words({"age": ["30", None] * 9}, {"age": {"type": "numeric"}}) == {"type": ("ok", "age is numeric.")}
+
+
+def test_what_is_no_time_is_not_called_missing() -> None:
+    said = words(PROSE, {"comment": {"type": "datetime", "null_share": 0}})
+    assert said["type"] == ("critical", "No value of comment is a time.")
+    assert said["null_share"][0] == "ok"
+    gone = {"comment": [None] * 50 + ["late"] * 50}
+    assert words(gone, {"comment": {"type": "datetime", "null_share": 0}})["null_share"][1].startswith(
+        "50 % of comment"
+    )
+
+
+def test_a_share_of_mistyped_values_that_is_allowed_breaks_no_type() -> None:
+    said = words(PROSE, {"age": {"type": "numeric", "mistyped_share": 0.2}})
+    assert {verdict for verdict, _ in said.values()} == {"ok"}
+    assert words(PROSE, {"age": {"type": "numeric", "mistyped_share": 0.01}})["mistyped_share"][0] == "critical"

@@ -72,9 +72,25 @@ def _checks(profile: Profile, rules: Rules, names: list[str]) -> Iterator[RuleCh
         kind = profile.schema.kinds[name]
         if told.type is not None:
             wrong = None if kind == told.type else f"{name} is {kind}, not {told.type}."
-            yield RuleCheck(name, "type", 0.0, share_estimate(int(wrong is not None), 1), wrong)
+            yield RuleCheck(name, "type", 0.0, share_estimate(1, 1) if wrong else _unreadable(column, told), wrong)
         for rule, bound, found in _shares(column, told):
             yield RuleCheck(name, rule, bound, found)
+
+
+def _unreadable(column: Column, told: ColumnRules) -> Estimate:
+    """Return the share of the values that cannot be read as the type; 0 where a share of its own says how many may be."""
+    there = column.rows - column.nulls + column.mistyped
+    return (
+        share_estimate(column.mistyped if told.mistyped_share is None else 0, there) if there else share_estimate(0, 1)
+    )
+
+
+def _missing_share(column: Column, told: ColumnRules) -> Estimate:
+    """Return the share without a value; where a type is asked for, what cannot be read as it is that rule's to say."""
+    found = quality.null_share(column)
+    if told.type is None or not column.mistyped or not found.known:
+        return found
+    return share_estimate(round(found.value * found.n) - column.mistyped, found.n)
 
 
 def _missing(name: str, names: list[str]) -> str:
@@ -84,8 +100,9 @@ def _missing(name: str, names: list[str]) -> str:
 
 def _shares(column: Column, told: ColumnRules) -> Iterator[tuple[str, float, Estimate]]:
     """Yield each rule of a column with its bound and the share that breaks it."""
+    if told.null_share is not None:
+        yield "null_share", told.null_share, _missing_share(column, told)
     for rule, compute in (
-        ("null_share", quality.null_share),
         ("mistyped_share", uniqueness.mistyped_share),
         ("infinite_share", quality.infinite_share),
     ):

@@ -84,7 +84,7 @@ def rule_words(check: RuleCheck, verdict: Verdict, rules: Rules) -> str:
         return check.broken
     told = rules.columns.get(name, ColumnRules())
     if check.rule == "type":
-        return f"{name} is {told.type}."
+        return _type_words(name, check, str(told.type))
     if not check.found.known:
         return f"{name or 'The table'}: {check.rule} cannot be told."
     least, most = ("∞" if end is None else number(end) for end in (told.minimum, told.maximum))
@@ -99,6 +99,17 @@ def rule_words(check: RuleCheck, verdict: Verdict, rules: Rules) -> str:
     limit = "none may" if check.bound == 0 else f"at most {number(check.bound, 'share')} may"
     tail = {"ok": "", "critical": "", "warning": ""}.get(verdict.name, " So few rows may show that by chance.")
     return f"{text}; {limit}.{tail}"
+
+
+def _type_words(name: str, check: RuleCheck, kind: str) -> str:
+    what, share = "time" if kind == "datetime" else "number", check.found.value
+    if share == 0:
+        return f"{name} is {kind}."
+    return (
+        f"No value of {name} is a {what}."
+        if share == 1
+        else f"{number(share, 'share')} of {name} is no {what}; none may."
+    )
 
 
 def rule_rows(checked: Sequence[Checked], rules: Rules) -> list[dict[str, Any]]:
