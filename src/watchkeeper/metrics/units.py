@@ -71,7 +71,7 @@ _KNOWN = (
     Conversion("inHg", "hPa", 33.863886, 0.0, ("press", "baro")), Conversion("kPa", "hPa", 10.0, 0.0, ("press", "baro")),
     Conversion("mmHg", "hPa", 1.3332239, 0.0, ("press", "baro")), Conversion("psi", "kPa", 6.8947573, 0.0, ("press",)),
     Conversion("gallons", "litres", 3.7854118, 0.0, ("volume", "fuel")), Conversion("kcal", "kJ", 4.184, 0.0, ("energy",)),
-    Conversion("shares", "percent", 100.0, 0.0, ("share", "rate", "ratio", "pct", "perc", "humid", "prob")),
+    Conversion("shares", "percent", 100.0, 0.0, ("share", "rate", "ratio", "pct", "perc", "humid", "prob", "score")),
     Conversion("euros", "cents", 100.0, 0.0, _MONEY), Conversion("units", "thousands", 1e-3, 0.0, _MONEY),
     Conversion("s", "ms", 1e3, 0.0, _TIME), Conversion("min", "s", 60.0, 0.0, _TIME), Conversion("h", "min", 60.0, 0.0, _TIME),
     Conversion("ms", "µs", 1e3, 0.0, ("micro",)), Conversion("days", "h", 24.0, 0.0, _TIME),
@@ -164,7 +164,7 @@ def _told(found: list[tuple[float, bool, Conversion]], name: str) -> UnitChange:
     same = [
         c for _, _, c in found if math.isclose(c.factor, best[2].factor, rel_tol=1e-3) and c.offset == best[2].offset
     ]
-    same.sort(key=lambda c: not c.suits(name))
+    same.sort(key=lambda c: (not c.suits(name), "percent" not in {c.old, c.new}))  # percent, where no name says better
     others = () if same[0].suits(name) else tuple(f"{c.old} to {c.new}" for c in same[1:])
     return UnitChange(same[0].old, same[0].new, min(best[0], 1.0), best[1], others)
 

@@ -55,9 +55,17 @@ def unit_words(unit: UnitChange) -> str:
     """Return a guessed change of units with how much it explains."""
     others = f", or {' or '.join(unit.others[:2])}" if unit.others else ""
     return (
-        f"Perhaps its unit changed from {unit.old} to {unit.new}{others} (a guess): converted back, "
+        f"Perhaps its unit changed{_turn(unit.old, unit.new, ': ')}{others} (a guess): converted back, "
         f"{number(unit.explained, 'share')} of the distance is gone."
     )
+
+
+def _turn(old: str, new: str, mark: str = " ") -> str:
+    known = {
+        ("shares", "percent"): "times 100, such as a share told in percent",
+        ("percent", "shares"): "divided by 100, such as a percentage told as a share",
+    }
+    return f"{mark}{known[old, new]}" if (old, new) in known else f" from {old} to {new}"
 
 
 def part_words(part: Part, before: Column) -> str:
@@ -95,9 +103,7 @@ def units_sentence(found: dict[str, list[dict[str, Any]]]) -> str | None:
     told = [(name, c["unit"]) for name, some in found.items() for c in some if c["unit"] is not None]
     if not told:
         return None
-    each = [
-        f"{name} from {u['old']} to {u['new']} (explains {number(u['explained'], 'share')})" for name, u in told[:8]
-    ]
+    each = [f"{name}{_turn(u['old'], u['new'])} (explains {number(u['explained'], 'share')})" for name, u in told[:8]]
     more = f", and {len(told) - 8} more" if len(told) > 8 else ""
     return f"Units may have changed, as the values suggest: {', '.join(each)}{more}."
 
