@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import watchkeeper as wk
 from watchkeeper.metrics.units import guess_units
@@ -49,3 +50,25 @@ def test_a_score_times_100_is_not_told_in_centimetres(rng: np.random.Generator) 
         (column,) = report.to_dict()["columns"]
         assert f"Perhaps its unit changed: {turn} (a guess)" in column["words"]
         assert " cm" not in str(report.to_dict())
+
+
+def test_a_column_that_only_its_quality_alarms_says_so(rng: np.random.Generator) -> None:
+    n = 2_000
+    values = rng.normal(size=n)
+    before = {"x": values, "age": values, "code": [f"a{i}" for i in range(n)]}
+    after = {
+        "x": np.where(rng.random(n) < 0.2, np.inf, values),
+        "age": np.where(rng.random(n) < 0.3, np.nan, values),
+        "code": [f"b{i % 500}" for i in range(n)],
+    }
+    report = wk.compare(before, after, schema=wk.Schema(kinds={"code": "categorical"}))
+    console = Console(width=140, no_color=True, highlight=False)
+    with console.capture() as capture:
+        console.print(report.to_terminal(140))
+    rows = {line.split()[0]: line.rstrip() for line in capture.get().splitlines() if " critical " in line}
+    assert rows["x"].endswith("critical   infinite values")
+    assert rows["age"].endswith("critical   nulls")
+    assert "repeats" in rows["code"].rpartition("critical")[2]
+    words = {row["name"]: row["words"] for row in report.to_dict()["columns"]}
+    assert words["x"].startswith("x is infinite in ")
+    assert words["code"].startswith("code was unique and is not any more")

@@ -14,6 +14,16 @@ from watchkeeper.report.words import number, quoted
 from watchkeeper.window import moment
 
 _DAY = 86_400e6
+_ALARMS = {"warning", "critical"}
+_BRIEF = {
+    "null_share": "nulls",
+    "infinite_share": "infinite values",
+    "out_of_range_share": "out of range",
+    "new_category_share": "new categories",
+    "mistyped_share": "another type",
+    "format_share": "another format",
+    "repeated_share": "repeats",
+}
 
 
 def changes(comparison: Comparison) -> dict[str, list[dict[str, Any]]]:
@@ -96,6 +106,16 @@ def brief(found: Sequence[dict[str, Any]]) -> str:
     """Return the aspects of a change in a few words, for a table."""
     units = [f"{c['unit']['old']} to {c['unit']['new']}?" for c in found if c["unit"] is not None]
     return ", ".join([*units, *(c["aspect"] for c in found if c["unit"] is None)])
+
+
+def brief_quality(comparison: Comparison) -> dict[str, list[str]]:
+    """Return in a few words the alarms of quality of each column whose distribution gives none."""
+    drifted = {c.name for c, v in comparison.columns if v is not None and v.name in _ALARMS}
+    found: dict[str, list[str]] = {}
+    for column, change, verdict in comparison.quality:
+        if column.name not in drifted and verdict is not None and verdict.name in _ALARMS:
+            found.setdefault(column.name, []).append(_BRIEF.get(change.metric.name, change.metric.title.lower()))
+    return found
 
 
 def units_sentence(found: dict[str, list[dict[str, Any]]]) -> str | None:

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from watchkeeper.report.change_words import brief, changes
+from watchkeeper.report.change_words import brief, brief_quality, changes
 from watchkeeper.report.notices import notices
 from watchkeeper.report.printing import STYLES, printable
 from watchkeeper.report.ranking import ranked_columns
@@ -156,12 +156,15 @@ def _size(change: MetricChange) -> int:
 def _columns(comparison: Comparison) -> Table:
     table = _table("Columns that changed most", "", "effect", "matters from", "p-value", "", "what changed")
     ranked, whole, changed = ranked_columns(comparison), comparison.column_verdicts(), changes(comparison)
+    alarms = brief_quality(comparison)
     for change, verdict in ranked[:_MOST_COLUMNS]:
-        found = whole[change.name]
+        found, parts = whole[change.name], changed.get(change.name, [])
         chip = Text(found or "", style=STYLES.get(found or "", ""))
-        table.add_row(
-            escape(printable(change.name)), *_column_cells(change, verdict), chip, brief(changed.get(change.name, []))
+        units = [part for part in parts if part["unit"] is not None]
+        told = (
+            ", ".join([*alarms[change.name], *filter(None, [brief(units)])]) if change.name in alarms else brief(parts)
         )
+        table.add_row(escape(printable(change.name)), *_column_cells(change, verdict), chip, told)
     if len(ranked) > _MOST_COLUMNS:
         table.caption = f"and {len(ranked) - _MOST_COLUMNS} more"
     return table

@@ -240,13 +240,14 @@ def _columns(comparison: Comparison) -> list[dict[str, Any]]:
     for column, judged in ranked_columns(comparison):
         row = _column(comparison, column, judged, quality.get(column.name, []))
         alarms = [q["words"] for q in row["quality"] if q["verdict"] in {"warning", "critical"}]
+        calm = judged is None or judged.name not in {"warning", "critical"}  # quality alone alarms: it comes first
         parts = changed.get(column.name, [])
         told = [part["words"] for part in parts if part["aspect"] in _TOLD]
         if whole[column.name] in {"warning", "critical"}:
             told += words.importance_words(row["importance"])
         outcome: dict[str, Any] = {
             "verdict": whole[column.name],
-            "words": " ".join([row["words"], *told, *alarms]),
+            "words": " ".join([*alarms, row["words"], *told] if calm else [row["words"], *told, *alarms]),
             "changes": parts,
         }
         rows.append(row | outcome)
