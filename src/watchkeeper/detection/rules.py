@@ -26,7 +26,8 @@ class ColumnRules:
     Attributes
     ----------
     type
-        Its kind: numeric, categorical, boolean, datetime or text.
+        Its kind: numeric, categorical, boolean, datetime or text. No value may be one that cannot be read as a number or a
+        time where ``mistyped_share`` does not say how many may.
     optional
         Whether the column may be missing.
     null_share, mistyped_share, infinite_share
