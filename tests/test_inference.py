@@ -240,7 +240,7 @@ def test_origins(values: list[float], origin: float | None) -> None:
             ["a", "b"],
             "'c' is not among the classes",
         ),
-        ({"target": "y", "positive": "c", "task": "binary"}, ["a", "b"], "two classes"),
+        ({"target": "y", "positive": "c", "task": "binary"}, ["a", "b"], "'c' is no class of y; it has a, b"),
     ],
 )
 def test_contradictions(given: dict[str, Any], column: list[Any], said: str) -> None:

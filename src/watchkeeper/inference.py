@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,7 @@ def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
             continue
         kind = "datetime" if name == schema.timestamp else kind_of(table[name])
         if name in cut:
+            _check_bins(name, table[name], schema.segment_bins.get(name, []))
             kind = _segment_kind(table[name], kind, schema.segment_bins.get(name), name == schema.horizon)
         elif name in labels:
             kind = "categorical" if kind != "boolean" else kind
@@ -106,6 +108,25 @@ def _segment_kind(column: pa.ChunkedArray, kind: Kind | None, edges: list[Any] |
     if kind in {"numeric", "datetime"} and not steps and pc.count_distinct(column).as_py() > MOST_VALUES:
         return kind
     return "boolean" if kind == "boolean" else "categorical"
+
+
+def _check_bins(name: str, column: pa.ChunkedArray, edges: list[Any]) -> None:
+    """Raise where edges are for a column of texts none of which is a number (or a time, where edges are)."""
+    if not edges or not (pa.types.is_dictionary(column.type) or _is_text(column.type)):
+        return
+    texts = [str(value) for value in pc.unique(column).drop_null().to_pylist()]
+    if texts and not any(_is_place(text, isinstance(edges[0], str)) for text in texts):
+        raise InvalidSchema(
+            f"segment_bins names {name!r}, which holds texts ({texts[0]!r}, ...); bins are for numbers and times."
+        )
+
+
+def _is_place(text: str, moment: bool) -> bool:
+    try:
+        _ = datetime.fromisoformat(text.strip()) if moment else float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _infer_bins(table: pa.Table, schema: Schema, guessed: list[str]) -> dict[str, list[Any]]:
@@ -307,7 +328,10 @@ def _infer_classes(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
             seen = [c for c in seen if c not in {"0", "1"}]  # booleans on one side, their names as text on the other
         seen += list(schema.score) if isinstance(schema.score, dict) else []
         if schema.positive is not None:
-            seen.append(label_text(schema.positive))
+            schema.positive = label_text(schema.positive)
+            if schema.task == "binary" and len(set(seen)) == 2 and schema.positive not in seen:
+                raise InvalidSchema(_no_class(schema, sorted(set(seen), key=_label_order)))
+            seen.append(schema.positive)
         schema.classes = sorted(set(seen), key=_label_order)
         guessed.append("classes")
     if len(schema.classes) > MOST_CLASSES:
@@ -342,6 +366,13 @@ def _members(column: pa.ChunkedArray) -> set[str]:
         column = pc.list_flatten(column)
         return {label_text(value) for value in pc.unique(column).drop_null().to_pylist()}
     return {name for value in pc.unique(column).drop_null().to_pylist() for name in split_labels(value)}
+
+
+def _no_class(schema: Schema, classes: list[str]) -> str:
+    return (
+        f"{schema.positive!r} is no class of {schema.target or schema.prediction}; it has {', '.join(classes)}. "
+        "Say positive=... as it stands there."
+    )
 
 
 def _infer_positive(schema: Schema, guessed: list[str]) -> None:

@@ -140,3 +140,28 @@ def test_rows_by_cell() -> None:
     missing = rows.cells.codes[:, rows.cells.names.index("count")] == len(labels["count"]) - 1
     assert missing.sum() == data["count"].null_count
     assert 0.4 < rows.first.mean() < 0.6
+
+
+def test_a_segment_is_told_as_a_whole_though_a_part_of_it_was_found_before() -> None:
+    rng = np.random.default_rng(7)
+    codes = rng.integers(0, 4, (8000, 2))
+    loss = rng.exponential(0.5, 8000) + 1.0 * (codes[:, 0] == 1) + 4.0 * ((codes[:, 0] == 1) & (codes[:, 1] == 2))
+    cells = Cells(codes, ["a", "b"], [list("0123")] * 2)
+    part, whole = ((0, 1), (1, 2)), ((0, 1),)
+    told = {weak.parts: weak for weak in confirmed(cells, loss, [part, whole], module.ALPHA)}
+    inside, rest = codes[:, 0] == 1, codes[:, 0] != 1
+    assert np.isclose(told[whole].inside.value, loss[inside].mean())
+    assert told[whole].inside.n == inside.sum()
+    assert np.isclose(told[whole].share, inside.mean())
+    assert np.isclose(told[whole].elsewhere, loss[rest].mean())
+    assert np.isclose(told[whole].cost.value, inside.sum() * (loss[inside].mean() - loss[rest].mean()) / loss.sum())
+
+
+def test_what_was_found_before_is_no_evidence_for_what_holds_it() -> None:
+    rng = np.random.default_rng(8)
+    codes = rng.integers(0, 4, (8000, 2))
+    loss = rng.exponential(0.5, 8000) + 4.0 * ((codes[:, 0] == 1) & (codes[:, 1] == 2))
+    cells = Cells(codes, ["a", "b"], [list("0123")] * 2)
+    part, whole = ((0, 1), (1, 2)), ((0, 1),)
+    assert [weak.parts for weak in confirmed(cells, loss, [part, whole], module.ALPHA)] == [part]
+    assert [weak.parts for weak in confirmed(cells, loss, [whole], module.ALPHA)] == [whole]

@@ -251,6 +251,23 @@ def test_where_only_another_version_has_rows_they_are_drawn_as_what_they_are(tmp
     assert document["marks"][-1]["text"] == "rows of version 3 from here on, which was not set to serve"
 
 
+def test_the_first_metric_that_segments_have_is_shown(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    furnish(folder, Size(models=1, columns=4, days=5))
+    database = Database(folder)
+    database.write(
+        lambda c: c.execute("UPDATE series SET metric = 'gone' WHERE metric = 'roc_auc' AND segment IS NOT NULL")
+    ).result()
+    database.close()
+    with Staged.open(folder) as pipeline, live(create_app(pipeline.stage())) as made:
+        made.secrets = make_secrets(pipeline)
+        shown, asked = view(made, "segments", MODEL), view(made, "segments", f"{MODEL}&metric=roc_auc")
+    assert shown["metric"] == "f1"
+    assert shown["segments"]
+    assert (asked["metric"], asked["segments"]) == ("roc_auc", [])
+
+
 def test_the_reference_is_that_of_each_windows_version_and_an_incident_has_its_own(crowded: Live) -> None:
     pipeline = pipeline_of(crowded)
     pipeline.set_serving(TARGET, "3")

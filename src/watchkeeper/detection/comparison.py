@@ -8,7 +8,7 @@ from watchkeeper.detection.baseline import Baseline
 from watchkeeper.detection.columns import ColumnChange, QualityChange, column_changes, table_changes
 from watchkeeper.detection.importance import importance_shares, weighed
 from watchkeeper.detection.multivariate import JointChange, multivariate_changes
-from watchkeeper.detection.performance import MetricChange, performance_changes, segment_changes
+from watchkeeper.detection.performance import MetricChange, leading, performance_changes, segment_changes
 from watchkeeper.detection.rules import Rules
 from watchkeeper.detection.rules_checked import RuleCheck, check_rules
 from watchkeeper.detection.segment_cost import Cost, Segment, by_cost, segment_costs
@@ -45,6 +45,11 @@ class Comparison:
     rules: list[tuple[RuleCheck, Verdict]] = field(default_factory=list)
     expected: Rules | None = None
     weak: list[WeakChange] = field(default_factory=list)
+
+    @property
+    def main_metric(self) -> str | None:
+        """The metric that leads, over all rows and by segment: the first headline metric of the task that is known."""
+        return leading(self.reference.schema.task or "", [change for change, _ in self.performance])
 
     @property
     def verdicts(self) -> list[Verdict]:
@@ -105,7 +110,7 @@ def compare_profiles(
     baseline = reference if isinstance(reference, Baseline) else Baseline(reference)
     baseline.profile.schema.check_same(current.schema)
     performance = performance_changes(baseline, current)
-    segments = list(segment_changes(baseline, current))
+    segments = list(segment_changes(baseline, current, performance))
     costs = segment_costs(baseline.profile.schema.task or "", segments, performance)
     segments = by_cost(segments, costs)
     columns = column_changes(baseline, current)

@@ -106,13 +106,26 @@ def _from_labels(
     return prediction_powered.estimate(outcome, calibrator, name, days), gap
 
 
-def segment_changes(baseline: Baseline, current: Profile) -> Iterator[MetricChange]:
-    """Yield the headline metrics of the task for each segment that both sides have."""
+def leading(task: str, performance: Sequence[MetricChange]) -> str | None:
+    """Return the metric that leads: the first headline metric that all rows have on both sides, realised or estimated.
+
+    Where none has both, the first that one side has; where nothing is known, the first; None for no task.
+    """
+    names = SEGMENT_METRICS.get(task, ())
+    there = {change.metric.name for change in performance}
+    both = {c.metric.name for c in performance if c.reference.known and (c.current.known or c.estimated.known)}
+    return next((name for some in (both, there, names) for name in names if name in some), None)
+
+
+def segment_changes(
+    baseline: Baseline, current: Profile, performance: Sequence[MetricChange]
+) -> Iterator[MetricChange]:
+    """Yield the headline metrics of the task for each segment that both sides have; that which leads decides."""
     reference = baseline.profile
     task = reference.schema.task or ""
     if task not in TASKS or reference.outcome is None:
         return
-    whole = _whole_calibrator(baseline)
+    whole, decides = _whole_calibrator(baseline), leading(task, performance)
     spread = baseline.once("spread", lambda: _Spread(reference)), _Spread(current)
     for column, segments in reference.segments.items():
         others = dict(current.segments[column].items())
@@ -122,13 +135,13 @@ def segment_changes(baseline: Baseline, current: Profile) -> Iterator[MetricChan
                 continue
             key = (column, value)
             calibrator = baseline.once(("calibrator", key), functools.partial(calibrator_of, before, ())) or whole
-            for place, name in enumerate(SEGMENT_METRICS[task]):
+            for name in SEGMENT_METRICS[task]:
                 metric, compute = TASKS[task][name]
                 alone = baseline.once(("segment", key, name), functools.partial(compute, before, ()))
                 then = spread[0].widen(alone, name, before)
                 now = spread[1].widen(compute(after, ()), name, after)
                 estimated = spread[1].widen(estimate_metric(after, calibrator, name), name, after)
-                yield _change(metric, then, now, estimated, place == 0, (column, value))
+                yield _change(metric, then, now, estimated, name == decides, (column, value))
 
 
 def _whole_calibrator(baseline: Baseline) -> estimation.Calibrator | None:

@@ -215,7 +215,7 @@ SEGMENT_METRICS = {
     "forecasting": ("mae", "rmse", "mase", "mean_error"),
     "ranking": ("ndcg", "mrr", "hit_rate"),
 }
-"""What is computed for each segment and day; the first decides."""
+"""What is computed for each segment and day; the first that is known decides."""
 SEGMENT_FLOOR = 2.5
 """A segment's floor, in multiples of that of all rows: small groups vary more, and a small change of one matters less."""
 MAIN_METRIC = {

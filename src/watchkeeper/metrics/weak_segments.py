@@ -63,14 +63,17 @@ class Weak:
         Places of its columns with the code of the cell in each: one or two.
     share
         Its part of all rows.
-    inside, elsewhere
-        The mean loss of its rows, with an interval, and of the rest.
+    inside
+        The mean loss of its rows, with an interval: of all of them, also those that lie in a segment found before it too.
+    elsewhere
+        The mean loss of the rest: rows that lie neither in it nor in a segment found before it.
     gap
         How much more its rows lose than the rest, with an interval.
     cost
         Its rows times the gap, as a share of the loss of all rows, with an interval.
     p_value
-        Of losing no more than the rest, one-sided, adjusted for all segments that were tested (Holm).
+        Of losing no more than the rest, one-sided, adjusted for all segments that were tested (Holm). Only rows that lie in no
+        segment found before are evidence: what those lose is told already.
     """
 
     parts: Parts
@@ -133,9 +136,10 @@ def confirmed(cells: Cells, loss: Floats, found: list[Parts], alpha: float) -> l
     measured = []
     for parts in found:
         inside = cells.inside(parts)
-        gap = gap_of(loss[inside & left], loss[~inside & left])
-        if gap is not None:
-            measured.append((parts, inside & left, ~inside & left, *gap))
+        rest = ~inside & left
+        tested, shown = gap_of(loss[inside & left], loss[rest]), gap_of(loss[inside], loss[rest])
+        if tested is not None and shown is not None:
+            measured.append((parts, inside, rest, shown[0], tested[1]))
         left &= ~inside
     adjusted = holm([p for *_, p in measured])
     told = [

@@ -26,7 +26,7 @@ _BINS = "segment_bins."
 def notices(comparison: Comparison) -> list[str]:
     """Return every notice about two profiles."""
     reference, current = comparison.reference, comparison.current
-    found = _guesses(reference) + _of_task(reference)
+    found = _guesses(reference) + _of_bins(reference) + _of_task(reference)
     for side, profile in (("the reference", reference), ("the current data", current)):
         found += _of_columns(profile, side) + _of_outcome(profile, side) + _of_segments(profile, side)
     return (
@@ -55,6 +55,17 @@ def _guesses(profile: Profile) -> list[str]:
         return []
     said = ", ".join(found)
     return [f"Guessed, because the schema leaves it open: {said}. Give a schema to say otherwise."]
+
+
+def _of_bins(profile: Profile) -> list[str]:
+    schema = profile.schema
+    cut = {column for columns in schema.cuts().values() for column in columns}
+    return [
+        f"segment_bins names {column!r}, which is in no segment: only the search for weak segments goes by its edges. "
+        "Name it in segments to see its bins."
+        for column in schema.segment_bins
+        if column not in cut
+    ]
 
 
 def _of_task(profile: Profile) -> list[str]:

@@ -6,7 +6,6 @@ from watchkeeper.detection.columns import ColumnChange, QualityChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.verdict import Verdict
-from watchkeeper.metrics.names import MAIN_METRIC
 from watchkeeper.report.change_words import changes, units_sentence
 from watchkeeper.report.joint_words import joint_sentence
 from watchkeeper.report.ranking import RANK, ranked_columns
@@ -43,6 +42,11 @@ def headline(comparison: Comparison) -> str:
     if comparison.verdict == "not enough data":
         return "There is not enough data to say whether anything changed."
     unknown = sum(v.name == "not enough data" for v in comparison.verdicts)
+    if 10 * (len(comparison.verdicts) - unknown) < len(comparison.verdicts):
+        return (
+            f"Too little data to judge: {unknown} of {len(comparison.verdicts)} checks had not enough; "
+            "the others found no change for the worse."
+        )
     rest = f"; {unknown} of them had not enough data to tell" if unknown else ""
     return f"No change for the worse was found in {comparison.checks} checks{rest}."
 
@@ -97,7 +101,7 @@ def _what_changed(comparison: Comparison) -> list[str]:
     moved = [(c, v) for c, v in ranked_columns(comparison) if v is not None and v.name in _ALARMS]
     if not moved:
         judged = sum(v is not None for _, v in comparison.columns)
-        return [f"None of {judged} columns moved by more than matters."] if judged else []
+        return [f"None of {judged} columns was shown to have moved by more than matters."] if judged else []
     said = [
         shift_words(c, comparison.reference.columns[c.name], comparison.current.columns[c.name], True)
         for c, _ in moved[:3]
@@ -116,7 +120,7 @@ def _what_broke(comparison: Comparison) -> list[str]:
 def _what_it_did(comparison: Comparison) -> list[str]:
     if not comparison.performance:
         return []
-    main = MAIN_METRIC.get(comparison.reference.schema.task or "")
+    main = comparison.main_metric
     said = []
     for change, verdict in comparison.performance:
         if change.metric.name == main:
@@ -143,6 +147,8 @@ def _where(comparison: Comparison) -> list[str]:
     if not comparison.segments:
         return []
     judged = [v for _, v in comparison.segments if v is not None]
+    if not any(c.reference.known and (c.current.known or c.estimated.known) for c, _ in comparison.segments):
+        return ["Segments cannot be measured: that takes labels on both sides, or labels in the reference and scores."]
     if not worse:
         unknown = sum(v.name == "not enough data" for v in judged)
         rest = f" {unknown} of {len(judged)} are too small to tell." if unknown else ""

@@ -145,7 +145,10 @@ def _weak(comparison: Comparison) -> Table:
         weak, unit = change.weak, "share" if change.metric == "error_rate" else None
         cells = [number(weak.share, "share"), spread(weak.inside, unit), number(weak.elsewhere, unit)]
         table.add_row(escape(printable(weak_name(change))), *cells, number(weak.cost.value, "share"), change.status)
-    table.caption = "found on one half of the sample and tested on the other; cost: a share of the loss of all rows"
+    table.caption = (
+        "found on one half of the sample and tested on the other; elsewhere: rows in no weak segment found up to this one; "
+        "cost: a share of the loss of all rows"
+    )
     return table
 
 

@@ -14,7 +14,7 @@ from watchkeeper.detection.verdict import Verdict
 from watchkeeper.metrics.basis import is_approximate
 from watchkeeper.metrics.chance import Chance
 from watchkeeper.metrics.estimate import UNKNOWN, Estimate
-from watchkeeper.metrics.names import DRIFT, MAIN_METRIC, SEGMENT_METRICS, TASKS, Metric
+from watchkeeper.metrics.names import DRIFT, SEGMENT_METRICS, TASKS, Metric
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.tasks import Outcome
 from watchkeeper.report import outcome_view, words
@@ -60,7 +60,7 @@ def view(comparison: Comparison, title: str, more: list[str]) -> dict[str, Any]:
             for name, kind in schema.kinds.items()
         ],
         "notices": [*more, *notices(comparison)],
-        "main_metric": MAIN_METRIC.get(schema.task or ""),
+        "main_metric": comparison.main_metric,
         "performance": [metric_row(change, verdict) for change, verdict in comparison.performance],
         "confusion": outcome_view.confusion(comparison.reference, comparison.current),
         "calibration": outcome_view.calibration(comparison.reference, comparison.current),

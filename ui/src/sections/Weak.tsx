@@ -29,7 +29,7 @@ export function Weak({ view }: { view: CompareView }) {
     <Section
       id="weak"
       title="Weak segments"
-      lead={`Where the model loses most${side}: cells of one or two columns, found on one half of the sample of rows and tested on the other.`}
+      lead={`Where the model loses most${side}: cells of one or two columns, found on one half of the sample of rows and tested on the other. Elsewhere: rows in no weak segment found up to this one.`}
     >
       <Figure title={title} csv={() => csvOf(found)} png={() => saveRows(title, rows, <svg />)}>
         <div className="scroll">

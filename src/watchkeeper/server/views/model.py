@@ -180,19 +180,27 @@ def segments(page: Page) -> dict[str, Any]:
     found, versions = page.model()
     schema = next((v.schema for v in reversed(versions) if v.schema is not None), None)
     offered = SEGMENT_METRICS.get(schema.task or "" if schema is not None else "", ("roc_auc",))
-    metric = asking.metric if asking.metric in offered else offered[0]
     spans = overview.spans(versions, asking.stage, asking.every)
-    asked = Asked(asking.stage, asking.every, (metric,), segment="*")
-    by_segment: dict[str, list[Series]] = {}
-    for series in overview.series(versions, asked, spans):
-        if series.segment is not None:
-            by_segment.setdefault(series.segment, []).append(series)
+    asked = (asking.metric,) if asking.metric in offered else offered
+    told = ((name, _by_segment(page, name, versions, spans)) for name in asked)
+    metric, by_segment = next(
+        (pair for pair in told if pair[1]), (asked[0], {})
+    )  # the first of which anything is known
     rows = [_segment(name, series, spans) for name, series in sorted(by_segment.items())]
     rows.sort(key=lambda row: -row["largest"])
     return page.head("segments") | {
         "model": found.name, "windows": windows(spans, {v.id: v.name for v in versions}), **words_of(metric, None),
         "offered": [words_of(name, None) for name in offered], "all": len(rows), "segments": rows[:_MOST_SEGMENTS],
     }  # fmt: skip
+
+
+def _by_segment(page: Page, metric: str, versions: list[Version], spans: list[Span]) -> dict[str, list[Series]]:
+    asked = Asked(page.asking.stage, page.asking.every, (metric,), segment="*")
+    found: dict[str, list[Series]] = {}
+    for series in page.overview.series(versions, asked, spans):
+        if series.segment is not None:
+            found.setdefault(series.segment, []).append(series)
+    return found
 
 
 def _segment(name: str, series: list[Series], spans: Sequence[Span]) -> dict[str, Any]:
