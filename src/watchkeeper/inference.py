@@ -11,10 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from watchkeeper.errors import InvalidSchema
-from watchkeeper.schema import MOST_CLASSES, MOST_VALUES, NUMBER_TASKS, Kind, Schema, Task, label_text, split_labels
+from watchkeeper.schema import MOST_CLASSES, NUMBER_TASKS, Kind, Schema, Task, label_text, split_labels
 
 FEW = 20
 """Integers with at most so many distinct values are categorical unless the schema says otherwise."""
+BY_VALUE = 32
+"""Numbers and times with more values are cut into bins where they make segments; hours and days of a month are not."""
 _NAMES: dict[str, tuple[str, ...]] = {
     "timestamp": ("timestamp", "event_time", "prediction_time", "event_timestamp", "datetime", "ts"),
     "target": ("target", "label", "y_true", "ground_truth", "actual", "y"),
@@ -102,10 +104,10 @@ def _infer_kinds(table: pa.Table, schema: Schema, guessed: list[str]) -> None:
 
 
 def _segment_kind(column: pa.ChunkedArray, kind: Kind | None, edges: list[Any] | None, steps: bool) -> Kind:
-    """Return the kind of a segment column: binned where edges are given or it has more values than are kept apart."""
+    """Return the kind of a segment column: binned where edges are given or it has too many values to tell each."""
     if edges:
         return "datetime" if isinstance(edges[0], str) else "numeric"
-    if kind in {"numeric", "datetime"} and not steps and pc.count_distinct(column).as_py() > MOST_VALUES:
+    if kind in {"numeric", "datetime"} and not steps and pc.count_distinct(column).as_py() > BY_VALUE:
         return kind
     return "boolean" if kind == "boolean" else "categorical"
 
@@ -137,7 +139,7 @@ def _infer_bins(table: pa.Table, schema: Schema, guessed: list[str]) -> dict[str
         if kind not in {"numeric", "datetime"} or column in schema.segment_bins or column == schema.horizon:
             continue
         values = _values(table[column], schema.zone)
-        if len(np.unique(values)) > MOST_VALUES:
+        if len(np.unique(values)) > BY_VALUE:
             found[column] = rounded_edges(values) if kind == "numeric" else _days(values)
             guessed.append(f"segment_bins.{column}")
     return found

@@ -81,7 +81,7 @@ class Schema:
         called ``origin x carrier``.
     segment_bins
         Column to the edges of the bins by which it is a segment: numbers, or texts of dates. A bin holds its lower edge.
-        Inference gives edges (quintiles, rounded) to numbers and times with more than 64 distinct values.
+        Inference gives edges (quintiles, rounded) to numbers and times with more than 32 distinct values.
     kinds
         Kind by column.
     task

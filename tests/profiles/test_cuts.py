@@ -153,10 +153,17 @@ def test_what_is_no_cut_is_refused(field: str, value: Any) -> None:
         wk.Schema(**{field: value})
 
 
-def test_bins_are_only_for_what_has_more_values_than_are_kept_apart() -> None:
-    table = pa.table({"hour": list(range(24)) * 50, "age": [i / 7 for i in range(1200)], "code": list(range(1200))})
-    schema = infer(table, wk.Schema(segments=["hour", "age", "code"], kinds={"code": "categorical"}))
-    assert list(schema.segment_bins) == ["age"]
+def test_bins_are_only_for_what_has_too_many_values_to_tell_each() -> None:
+    table = pa.table(
+        {
+            "hour": list(range(24)) * 50,
+            "age": [i / 7 for i in range(1200)],
+            "years": list(range(18, 78)) * 20,
+            "code": list(range(1200)),
+        }
+    )
+    schema = infer(table, wk.Schema(segments=["hour", "age", "years", "code"], kinds={"code": "categorical"}))
+    assert list(schema.segment_bins) == ["age", "years"]
     assert (schema.kinds["hour"], schema.kinds["age"]) == ("categorical", "numeric")
     assert "segment_bins.age" in schema.guessed
 
