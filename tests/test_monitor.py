@@ -317,3 +317,10 @@ def test_roles_beside_a_profile_and_a_schema_as_fields(files: tuple[Path, Path],
     (tmp_path / "s.yaml").write_text("target: label\nscore: score\n")
     for given in (tmp_path / "s.yaml", {"target": "label", "score": "score"}):
         assert wk.compare(*files, schema=given).comparison.reference.schema.target == "label"
+
+
+def test_a_column_that_was_renamed_is_asked_about() -> None:
+    before = pa.table({"age": [float(i) for i in range(60)], "x": [1.0, 2.0] * 30})
+    notices = wk.compare(before, before.rename_columns(["Age", "x"])).to_dict()["notices"]
+    assert "The current data has 'Age', and no 'age': was the column renamed?" in notices
+    assert not any("renamed" in said for said in wk.compare(before, before).to_dict()["notices"])

@@ -16,7 +16,7 @@ from watchkeeper.detection.rules import Rules
 from watchkeeper.detection.rules_checked import check_rules
 from watchkeeper.detection.rules_suggested import suggest
 from watchkeeper.engines.local import Progress, profile_source
-from watchkeeper.errors import EmptySource, InvalidSchema, UnknownColumn
+from watchkeeper.errors import EmptySource, InvalidSchema, UnknownColumn, nearest
 from watchkeeper.inference import infer, kind_of
 from watchkeeper.profiles.profile import Profile
 from watchkeeper.profiles.sample import SAMPLE_ROWS
@@ -290,6 +290,10 @@ def _column_notices(head: pa.Table, other: pa.Table, schema: Schema) -> list[str
     unread = [n for n in head.column_names if n not in read | sets]
     if gone:
         said.append(f"The current data lacks {_listed(gone)}; counted as missing in every row.")
+    for name in gone:
+        near = nearest(name, new)
+        if near is not None:
+            said.append(f"The current data has {near!r}, and no {name!r}: was the column renamed?")
     if new:
         said.append(f"The current data has {_listed(new)}, which the reference lacks; left out.")
     if unread:

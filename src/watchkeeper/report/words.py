@@ -236,7 +236,7 @@ def quality_words(column: ColumnChange, change: QualityChange, verdict: Verdict 
     before = f", {number(then.value, change.metric.unit)} before" if then.known else ""
     share = number(now.value, change.metric.unit)
     text = {
-        "null_share": f"{name} has no values any more."
+        "null_share": f"{name} has no values in the current data."
         if now.value == 1
         else f"{name} is missing in {share} of rows{before}.",
         "infinite_share": f"{name} is infinite in {share} of rows{before}.",

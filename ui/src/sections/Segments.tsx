@@ -36,10 +36,11 @@ const marksOf = (row: MetricRow) => [
 ];
 const nameOf = (value: string) => (value === "__other__" ? "all others" : value);
 
-/** Judged rows set the scale: a segment of twenty rows has an interval that would flatten all others. */
+/** Intervals of judged rows set the scale, and the points of all: the interval of twenty rows would flatten all others. */
 function spanFor(lines: Line[]): Span {
   const judged = lines.filter(({ row }) => row.verdict !== "not enough data");
-  return spanOf((judged.length ? judged : lines).flatMap(({ row }) => marksOf(row)));
+  const points = lines.flatMap(({ row }) => marksOf(row)).map((mark) => ({ ...mark, low: mark.value, high: mark.value }));
+  return spanOf([...(judged.length ? judged : lines).flatMap(({ row }) => marksOf(row)), ...points]);
 }
 
 function ticksIn([from, to]: Span): number[] {
