@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from scored import scored_table
 from watchkeeper import Schema, compare
@@ -49,3 +50,18 @@ def test_few_labels_and_all_scores_speak_together() -> None:
     shown = {row["metric"]: row for row in report.to_dict()["performance"]}
     assert shown["accuracy"]["powered"]["value"] == rows["accuracy"]["value"]
     assert shown["roc_auc"]["powered"] is None
+
+
+def test_labels_that_are_of_no_use_and_labels_that_are_not_there_are_told_apart() -> None:
+    before, after = scored_table(2_000, 1), scored_table(2_000, 2)
+    columns = {name: after[name] for name in after.column_names}
+    wide = next(
+        n for n in after.column_names if n not in {"label", "score", "t"} and pa.types.is_floating(after[n].type)
+    )
+    moved = pa.table(columns | {wide: pc.multiply(pc.add(after[wide], 3.0), 1.5)})
+    place = moved.column_names.index("label")
+    others = moved.set_column(place, "label", pc.if_else(pc.equal(moved["label"].cast(pa.string()), "1"), "yes", "no"))
+    assert (
+        "No label of the current data is one that the reference has" in compare(before, others, schema=SCHEMA).headline
+    )
+    assert "The current data has no labels" in compare(before, moved.drop_columns(["label"]), schema=SCHEMA).headline

@@ -6,6 +6,7 @@ from watchkeeper.detection.columns import ColumnChange, QualityChange
 from watchkeeper.detection.comparison import Comparison
 from watchkeeper.detection.performance import MetricChange
 from watchkeeper.detection.verdict import Verdict
+from watchkeeper.metrics.quality import usable
 from watchkeeper.report.change_words import changes, units_sentence
 from watchkeeper.report.joint_words import joint_sentence
 from watchkeeper.report.ranking import RANK, ranked_columns
@@ -63,11 +64,17 @@ def _harm(comparison: Comparison) -> str:
     judged = [v for _, v in comparison.performance if v is not None]
     if not judged:
         return ""
-    return (
-        " No loss of performance was found."
-        if any(v.name == "ok" for v in judged)
-        else " Whether performance suffered cannot be told yet."
-    )
+    if not any(v.name == "ok" for v in judged):
+        return " Whether performance suffered cannot be told yet."
+    estimated = all(c.from_estimate for c, v in comparison.performance if v is not None and v.name == "ok")
+    if estimated and comparison.reference.coverage:
+        target = comparison.current.columns.get(comparison.current.schema.target or "")
+        unlike = target is not None and usable(target) > 0
+        why = (
+            "No label of the current data is one that the reference has" if unlike else "The current data has no labels"
+        )
+        return f" {why}: no loss of performance is expected, and none could be measured."
+    return " No loss of performance was found."
 
 
 def _short(change: MetricChange) -> str:
