@@ -12,11 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchkeeper.errors import InputError, SourceNotFound, UnknownColumn, UnreadableSource
+from watchkeeper.training.comparing import compare_runs
+from watchkeeper.training.curves import Curve
 from watchkeeper.training.journal import Journal
 from watchkeeper.training.reading.log import Log
 from watchkeeper.training.reading.roles import Columns, roles_of, words_of
 from watchkeeper.training.reading.sources import read_runs
 from watchkeeper.training.run import Run
+from watchkeeper.training.summary import heading, read_as
 from watchkeeper.training.verdict import exit_code, unchecked, verdict_of
 from watchkeeper.training.watching import Watching
 
@@ -230,3 +233,21 @@ def test_held_out_losses_that_are_no_numbers_are_no_error(tmp_path: Path) -> Non
     rows: list[list[object]] = [[i, v, "nan" if i % 50 == 0 else ""] for i, v in enumerate(FALLING)]
     [watching] = read_runs(csv_of(tmp_path / "m.csv", "step,loss,val_loss", rows), Columns(kind="mse"))
     assert watching.run.series["validation/loss"].count == 6
+
+
+def test_a_log_without_a_training_loss_says_how_to_name_it(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("iteration;total;dev_total_loss\n" + "".join(f"{i};{v};{v}\n" for i, v in enumerate(FALLING)))
+    [found] = read_runs(path)
+    assert any("say which one is, with --loss" in line for line in read_as(found))
+    [named] = read_runs(path, Columns(loss="total"))
+    assert not any("--loss" in line for line in read_as(named))
+
+
+def test_a_loss_that_was_lost_is_not_told_as_its_last_number(tmp_path: Path) -> None:
+    rows: list[list[object]] = [[i, v if i < 150 else "nan"] for i, v in enumerate(FALLING)]
+    [found] = read_runs(csv_of(tmp_path / "m.csv", "step,loss", rows))
+    assert math.isnan(Curve.of(found.run).numbers()["last"])
+    assert " to nan" in heading(found)
+    row = compare_runs([found, found]).rows[0]
+    assert math.isnan(row["last"]) and math.isfinite(row["best"])

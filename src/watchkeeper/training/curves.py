@@ -25,10 +25,13 @@ class Curve:
     ----------
     steps, values
         Shape ``(n,)``; what is not finite is left out.
+    lost
+        Whether the latest value was not finite.
     """
 
     steps: Int64s
     values: Floats
+    lost: bool = False
 
     @classmethod
     def of(cls, run: Run, name: str = LOSS) -> Curve:
@@ -42,17 +45,18 @@ class Curve:
         total = np.cumsum(np.concatenate([[0.0], values]))
         places = np.arange(1, len(values) + 1)
         before = np.maximum(places - width, 0)
-        return cls(steps, (total[places] - total[before]) / (places - before))
+        lost = len(finite) > 0 and not finite[-1]
+        return cls(steps, (total[places] - total[before]) / (places - before), bool(lost))
 
     def __len__(self) -> int:
         return len(self.values)
 
     def numbers(self) -> dict[str, Any]:
-        """Return the first, last and best value and the step of the best; None where there is none."""
+        """Return the first, last and best value and the step of the best; None where there is none, NaN for a last one lost."""
         if not len(self):
             return {"first": None, "last": None, "best": None, "best_step": None}
         best = int(np.argmin(self.values))
-        first, last = float(self.values[0]), float(self.values[-1])
+        first, last = float(self.values[0]), math.nan if self.lost else float(self.values[-1])
         return {"first": first, "last": last, "best": float(self.values[best]), "best_step": int(self.steps[best])}
 
     def reaches(self, level: float) -> int | None:

@@ -71,6 +71,8 @@ def read_as(watching: Watching) -> Iterator[str]:
     facts = watching.run.facts
     if READ_FROM in facts:
         yield f"Read as {facts[READ_AS]}."
+        if not watching.run.has(LOSS):
+            yield "No name in it looks like a training loss: say which one is, with --loss."
 
 
 def missing(watching: Watching) -> dict[str, list[str]]:
