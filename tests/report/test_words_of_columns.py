@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from rich.console import Console
 
@@ -72,3 +73,17 @@ def test_a_column_that_only_its_quality_alarms_says_so(rng: np.random.Generator)
     words = {row["name"]: row["words"] for row in report.to_dict()["columns"]}
     assert words["x"].startswith("x is infinite in ")
     assert words["code"].startswith("code was unique and is not any more")
+
+
+def test_times_that_cannot_be_read_are_judged() -> None:
+    rng = np.random.default_rng(1)
+    when = np.datetime64("2026-01-01T00:00:00") + rng.integers(0, 30 * 86_400, 3_000).astype("timedelta64[s]")
+    texts = [str(moment) for moment in when]
+    x = rng.normal(size=3_000)
+    before = pa.table({"when": texts, "x": x})
+    broken = pa.table({"when": ["31/02/2026" if i % 20 == 0 else text for i, text in enumerate(texts)], "x": x})
+    schema = wk.Schema(timestamp="when", kinds={"when": "datetime"})
+    assert wk.compare(before, before, schema=schema.replace()).verdict == "ok"
+    report = wk.compare(before, broken, schema=schema.replace())
+    assert report.verdict == "critical"
+    assert "5 % of when is of another type than it should be" in report.headline

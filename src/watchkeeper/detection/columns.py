@@ -286,6 +286,7 @@ def _nothing(floor: float) -> Evidence:
     return Evidence(math.nan, math.nan, math.nan, floor, math.nan)
 
 
+_UNREAD = frozenset({"null_share", "mistyped_share"})
 _RARE = frozenset({"infinite_share", "mistyped_share"})
 """Told only where there is any."""
 _CHANCE = {"new_category_share": quality.unseen_share, "out_of_range_share": quality.edge_share}
@@ -296,7 +297,7 @@ def _quality_changes(
     reference: _Side, current: _Side, effects: tuple[float, float], judged: bool
 ) -> list[QualityChange]:
     before, after = reference.column, current.column
-    missing = reference.missing_effect(), current.missing_effect()
+    missing = (reference.missing_effect(), current.missing_effect()) if judged else (1.0, 1.0)
     changes = []
     for name, (metric, compute) in QUALITY.items():
         now = compute(after, [before])
@@ -307,9 +308,11 @@ def _quality_changes(
             continue  # time goes on
         evidence = None
         late = name == "null_share" and reference.name == reference.profile.schema.target  # coverage, not a fault
-        if metric.floor is not None and then.known and judged and not late:
+        unread = name in _UNREAD and now.value > 0  # of the timestamp too: rows without a time are in no window
+        if metric.floor is not None and then.known and (judged or unread) and not late:
             pair = missing if name in {"null_share", "infinite_share", "mistyped_share"} else effects
-            if now.value == 0:  # that none were seen is a matter of rows, however alike those of one day are
+            if now.value == 0 or not judged:
+                # that none were seen is a matter of rows, however alike those of one day are; and no time is of no day
                 pair = 1.0, 1.0
             evidence = worse(metric, _thin(now, pair[1]), _thin(then, pair[0]))
             evidence = _special(name, evidence, (before, after), (then, now))

@@ -54,9 +54,13 @@ def headline(comparison: Comparison) -> str:
 
 def _first_change(moved: list[ColumnChange], poorer: list[tuple[ColumnChange, QualityChange]], listed: str) -> str:
     """Return what changed: the words for it where it is one thing, else the names."""
-    if len(poorer) == 1 and {c.name for c in moved} <= {poorer[0][0].name}:
-        return quality_words(*poorer[0], None).removesuffix(".")
-    one = len(moved) + len(poorer) == 1
+    if poorer and {c.name for c, _ in poorer} | {c.name for c in moved} == {poorer[0][0].name}:
+        mistyped = [
+            item for item in poorer if item[1].metric.name == "mistyped_share"
+        ]  # which are counted as missing too
+        if len(poorer) == 1 or mistyped:
+            return quality_words(*(mistyped or poorer)[0], None).removesuffix(".")
+    one = len({c.name for c in moved} | {c.name for c, _ in poorer}) == 1
     return f"{listed} {'is not what it was' if one else 'are not what they were'}"
 
 
