@@ -67,4 +67,4 @@ def test_stopping_validation_and_summaries(tmp_path: Path) -> None:
     assert watch.stops
     (file,) = tmp_path.glob("events*")
     tags = {v.tag for e in tf.compat.v1.train.summary_iterator(str(file)) for v in e.summary.value}
-    assert {"loss/loss", "loss/smooth", "findings/non_finite", "gradient/0.weight:0"} <= tags
+    assert {"loss", "loss_smooth", "findings/non_finite", "gradient/0.weight:0"} <= tags

@@ -19,6 +19,7 @@ from watchkeeper.errors import InputError, MissingExtra
 from watchkeeper.training.finding import Finding, Severity
 from watchkeeper.training.opening import Telling, Watcher, never_raises
 from watchkeeper.training.run import Event, Layer, Loss, Run
+from watchkeeper.training.scalars import scalars_of
 from watchkeeper.training.scales import input_numbers, scale_events
 from watchkeeper.training.watching import Sink
 
@@ -125,6 +126,9 @@ class Watch(Watcher):
 class Summaries:
     """Writes what is recorded where TensorBoard reads it: ``Watch(..., sinks=[Summaries("logs/run")])``.
 
+    The names are those of :class:`watchkeeper.integrations.tensorboard.TensorBoardSink`, which needs PyTorch where this needs
+    TensorFlow.
+
     Parameters
     ----------
     folder
@@ -138,10 +142,9 @@ class Summaries:
 
     def row(self, run: Run, name: str, step: int, values: Sequence[float]) -> None:
         """Write each number of a row."""
-        columns = run.series[name].columns
         with self._writer.as_default(step=step):
-            for column, value in zip(columns, values, strict=True):
-                tf.summary.scalar(name if len(columns) == 1 else f"{name}/{column}", value)
+            for tag, value in scalars_of(run, name, values):
+                tf.summary.scalar(tag, value)
 
     def event(self, run: Run, event: Event) -> None:
         """Do nothing: what matters of it becomes a finding."""
